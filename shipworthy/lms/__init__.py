@@ -1,0 +1,25 @@
+"""Where language models live: embedded (llama.cpp in process) and hosted (over HTTP).
+
+`open_lm("local")` gives the embedded one; every LM answers the same two questions:
+`score` (log-probabilities of given tokens as the next one) and `generate` (text,
+under a JSON schema if one is given).
+"""
+
+from .base import LM, Generation, Prompt, Scores, Usage
+from .open import open_lm
+from .recorded import CallStore, Recorded
+from .weights import cache_folder, ensure_weights, file_sha256
+
+__all__ = [
+    "LM",
+    "CallStore",
+    "Generation",
+    "Prompt",
+    "Recorded",
+    "Scores",
+    "Usage",
+    "cache_folder",
+    "ensure_weights",
+    "file_sha256",
+    "open_lm",
+]

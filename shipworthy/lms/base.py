@@ -1,0 +1,115 @@
+"""What a language model is to the rest of shipworthy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A chat prompt, static part first, so that a cache of the prefix serves every row.
+
+    `system`, `turns` and `lead` are the same for every row of a program; `user` is
+    the row's own text, and is data: control tokens spelled out in it stay text.
+
+    Attributes:
+        system: the instruction, or empty.
+        turns: earlier (user, assistant) exchanges, the demos.
+        lead: how each user turn begins, before the row's own text.
+        user: the row's own text.
+        opening: words put into the assistant's mouth, before its answer.
+    """
+
+    system: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
+    lead: str = ""
+    user: str = ""
+    opening: str = ""
+
+    def messages(self) -> list[dict[str, str]]:
+        """As chat messages; `opening` has no place in those and is left out."""
+        found = [{"role": "system", "content": self.system}] if self.system else []
+        for user, assistant in self.turns:
+            found += [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
+        return [*found, {"role": "user", "content": self.lead + self.user}]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a call consumed: tokens read (cached ones included), of these cached, and written."""
+
+    tokens_in: int = 0
+    tokens_cached: int = 0
+    tokens_out: int = 0
+    ms: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written."""
+        return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Log-probabilities of the asked tokens as the next one, normalised among themselves; shape (K,)."""
+
+    logprobs: NDArray[np.float32]
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Generated text; `finished` is false where it was cut at `max_tokens`."""
+
+    text: str
+    finished: bool = True
+    usage: Usage = field(default_factory=Usage)
+
+
+class LM(Protocol):
+    """A language model.
+
+    Attributes:
+        id: names weights and settings; what was fitted on one id is invalid on another.
+        workers: how many calls it serves at once.
+        reads_logprobs: whether `score` works; where not, decisions are generated.
+        context: tokens that prompt and answer may have together.
+    """
+
+    id: str
+    workers: int
+    reads_logprobs: bool
+    context: int
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of plain text, control tokens not read as such."""
+        ...
+
+    def score(self, prompt: Prompt, tokens: Sequence[int]) -> Scores:
+        """Log-probabilities of `tokens` as the next one after `prompt`.
+
+        Raises:
+            ContextLengthError: the prompt is longer than the context.
+            LMError: the LM fails.
+        """
+        ...
+
+    def generate(
+        self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
+    ) -> Generation:
+        """The likeliest continuation, token by token; under a JSON schema if one is given.
+
+        Raises:
+            ContextLengthError: the prompt is longer than the context.
+            LMError: the LM fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what it holds; no call may follow."""
+        ...

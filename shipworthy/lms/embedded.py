@@ -1,0 +1,337 @@
+"""The embedded LM: llama.cpp in this process, from a wheel, with no key and no network.
+
+Exactness decides the design. The same row must give the same bytes whatever was asked
+before and however many ask at once, because heads are fitted on log-probabilities:
+
+- each worker is a llama.cpp server of its own with one slot and one thread, so that
+  no call is batched with another (two such workers on two cores are also faster than
+  one with two threads);
+- flash attention is off: with it, cached and uncached calls differ;
+- a call always starts from the cached prefix and nothing more: where the row begins
+  with the token that the call before left behind the prefix, that is overwritten first;
+- a prefix is computed once by the same path, and kept as a file in the user's cache
+  folder, so that the next process restores it in milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import platform
+import re
+import secrets
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ContextLengthError, LMError, StorageError
+from ..examples import digest_of
+from .base import Generation, Prompt, Scores, Usage
+from .weights import cache_folder, file_sha256, remember_weights
+
+CONTEXT = 8192
+SETTINGS = f"ctx={CONTEXT},flash=off,batch=1"
+PREFIX_FROM = 64
+"""Prefixes shorter than this (in tokens) are computed anew: that costs less than a file."""
+PREFIX_BYTES = 1 << 30
+"""The kept prefixes may take this much of the disk; the longest unused go first."""
+FLOOR = 1e-12
+SENTINEL = re.compile("\x02(\\d+)\x03")
+
+
+class Embedded:
+    """An LM from a GGUF file. See `LM` for what its methods promise.
+
+    Args:
+        path: the weights.
+        workers: calls served at once, each with about 200 MB beside the shared weights;
+            by default one a core, at most 4.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+
+    reads_logprobs = True
+    context = CONTEXT
+
+    def __init__(self, path: Path, *, workers: int | None = None) -> None:
+        self.sha256 = file_sha256(path)
+        remember_weights(self.sha256, path)
+        self.id = f"local/{self.sha256};{SETTINGS}"
+        self.workers = workers or min(
+            4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+        )
+        self._path = path
+        self._free: list[_Slot] = []
+        self._slots: list[_Slot] = []
+        self._changed = threading.Condition()
+        self._starting = 0
+        self._prefix_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._encoded: dict[Prompt, tuple[str, list[int], list[int]]] = {}
+        self._layouts: dict[tuple[bool, int], list[str]] = {}
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of plain text; control tokens spelled out in it stay text."""
+        with self._slot() as slot:
+            return slot.tokenize(text, control=False)
+
+    def score(self, prompt: Prompt, tokens: Sequence[int]) -> Scores:
+        """Exact log-probabilities of `tokens`, normalised among themselves, in one call."""
+        if len(set(tokens)) != len(tokens) or not tokens:
+            raise ValueError("tokens must be distinct, and at least one")
+        body = {
+            "n_predict": 1,
+            "n_probs": len(tokens),
+            "temperature": 1.0,
+            "samplers": ["temperature"],
+            "logit_bias": [[token, 100.0] for token in tokens],
+            "post_sampling_probs": True,
+        }
+        answer, usage = self._complete(prompt, body, 1)
+        found = {entry["id"]: entry["prob"] for entry in answer["logprobs"]["content"][0]["top_probs"]}
+        raw = np.log(np.maximum([found.get(token, 0.0) for token in tokens], FLOOR))
+        return Scores((raw - np.log(np.exp(raw).sum())).astype(np.float32), usage)
+
+    def generate(
+        self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
+    ) -> Generation:
+        """The likeliest continuation; a schema becomes a grammar that the text cannot leave."""
+        body: dict[str, Any] = {"n_predict": max_tokens, "temperature": 0.0, "top_k": 1, "seed": 0}
+        if schema is not None:
+            body["json_schema"] = schema
+        answer, usage = self._complete(prompt, body, max_tokens)
+        return Generation(answer["text"], answer["finish_reason"] == "stop", usage)
+
+    def close(self) -> None:
+        """Stop the workers that are at rest."""
+        with self._changed:
+            self._free.clear()
+            self._slots.clear()
+
+    def _complete(self, prompt: Prompt, body: dict[str, Any], room: int) -> tuple[dict[str, Any], Usage]:
+        start = time.perf_counter()
+        with self._slot(self._prefix_of(prompt)) as slot:
+            key, prefix, template_tail = self._encode(slot, prompt)
+            tail = slot.tokenize(prompt.user, control=False) + template_tail
+            total = len(prefix) + len(tail)
+            if total + room > self.context:
+                raise ContextLengthError(
+                    f"{total} tokens with the prompt, {room} for the answer: the LM reads {self.context}",
+                    hint="shorten this row's text",
+                )
+            self._at_prefix(slot, key, prefix, tail[0])
+            result = slot.complete({**body, "prompt": prefix + tail})
+        usage = result["usage"]
+        cached = usage["prompt_tokens_details"]["cached_tokens"]
+        spent = Usage(total, cached, usage["completion_tokens"], (time.perf_counter() - start) * 1e3)
+        choice: dict[str, Any] = result["choices"][0]
+        return choice, spent
+
+    def _encode(self, slot: _Slot, prompt: Prompt) -> tuple[str, list[int], list[int]]:
+        """Key and tokens of the static prefix, and the tokens that follow the row's own text."""
+        static = self._prefix_of(prompt)
+        if static not in self._encoded:
+            layout = self._layout(slot, bool(static.system), len(static.turns))
+            contents = [static.system] if static.system else []
+            contents += [text for turn in static.turns for text in turn]
+            prefix = slot.tokenize(layout[0], control=True, first=True)
+            for text, control in zip([*contents, static.lead], [*layout[1:-1], ""], strict=True):
+                prefix += slot.tokenize(text, control=False) + slot.tokenize(control, control=True)
+            tail = slot.tokenize(layout[-1], control=True) + slot.tokenize(static.opening, control=False)
+            if not tail:
+                raise LMError("this model's chat template leaves no place for an answer")
+            machine = f"{platform.machine()}/{platform.node()}/{_engine_version()}"
+            self._encoded[static] = (digest_of([self.id, machine, prefix]), prefix, tail)
+        return self._encoded[static]
+
+    def _layout(self, slot: _Slot, system: bool, turns: int) -> list[str]:
+        """The chat template's own text before, between and after the contents."""
+        if (system, turns) not in self._layouts:
+            roles = (["system"] if system else []) + ["user", "assistant"] * turns + ["user"]
+            messages = [{"role": role, "content": f"\x02{i}\x03"} for i, role in enumerate(roles)]
+            rendered = slot.post("/apply-template", {"messages": messages})["prompt"]
+            parts = SENTINEL.split(rendered)
+            if parts[1::2] != [str(i) for i in range(len(roles))]:
+                raise LMError(
+                    "this model's chat template does not keep the order of system, user and assistant",
+                    hint="use another model",
+                )
+            self._layouts[system, turns] = parts[0::2]
+        return self._layouts[system, turns]
+
+    @staticmethod
+    def _prefix_of(prompt: Prompt) -> Prompt:
+        return Prompt(prompt.system, prompt.turns, prompt.lead, "", prompt.opening)
+
+    def _at_prefix(self, slot: _Slot, key: str, prefix: list[int], first: int) -> None:
+        """Bring the slot to hold the prefix and nothing that `first` could continue."""
+        if slot.prefix != key:
+            with self._prefix_locks[key]:
+                if not slot.restore(key):
+                    slot.post("/slots/0?action=erase", {})
+                    slot.complete({"prompt": [*prefix, _other_than(first)], "n_predict": 1})
+                    slot.left = _other_than(first)
+                    if len(prefix) >= PREFIX_FROM:
+                        slot.save(key)
+            slot.prefix = key
+        elif slot.left == first:
+            slot.complete({"prompt": [*prefix, _other_than(first)], "n_predict": 1})
+        slot.left = first
+
+    @contextlib.contextmanager
+    def _slot(self, wanted: Prompt | None = None) -> Iterator[_Slot]:
+        """A free worker, one that holds the wanted prefix if there is one."""
+        with self._changed:
+            while not self._free and len(self._slots) + self._starting >= self.workers:
+                self._changed.wait()
+            slot = self._pick(wanted)
+            if slot is None:
+                self._starting += 1
+        if slot is None:
+            try:
+                slot = _Slot(self._path)
+            finally:
+                with self._changed:
+                    self._starting -= 1
+                    if slot is not None:
+                        self._slots.append(slot)
+                    self._changed.notify()
+        try:
+            yield slot
+        finally:
+            with self._changed:
+                self._free.append(slot)
+                self._changed.notify()
+
+    def _pick(self, wanted: Prompt | None) -> _Slot | None:
+        if not self._free:
+            return None
+        known = self._encoded.get(wanted) if wanted is not None else None
+        for slot in self._free:
+            if known is not None and slot.prefix == known[0]:
+                self._free.remove(slot)
+                return slot
+        return self._free.pop()
+
+
+class _Slot:
+    """One llama.cpp server with one slot, and what its cache holds."""
+
+    def __init__(self, path: Path) -> None:
+        import xllamacpp
+
+        self._key = secrets.token_hex(16)
+        self._prefixes = cache_folder() / "prefixes"
+        try:
+            self._prefixes.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"the cache folder cannot be written: {error.strerror}",
+                hint="set SHIPWORTHY_CACHE to another folder",
+                where=str(self._prefixes),
+            ) from error
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.n_ctx = CONTEXT
+        params.n_parallel = 1
+        for cpu in (params.cpuparams, params.cpuparams_batch):
+            cpu.n_threads = 1
+            cpu.poll = 0
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.slot_save_path = f"{self._prefixes}{os.sep}"
+        params.api_keys = [self._key]
+        params.port = 0
+        params.ui = False
+        params.warmup = False
+        params.fit_params = False
+        params.cache_ram_mib = 0
+        params.cache_idle_slots = False
+        params.verbosity = -1
+        try:
+            self._server = xllamacpp.Server(params)
+        except Exception as error:  # the wheel raises bare RuntimeErrors
+            raise LMError(f"llama.cpp cannot load {path.name}: {error}", where=str(path)) from error
+        self._address = re.sub("^https?://", "", self._server.listening_address)
+        self.prefix = ""
+        self.left = -1
+
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        result = self._server.handle_completions({**body, "cache_prompt": True, "id_slot": 0})
+        return _checked(result)
+
+    def tokenize(self, text: str, *, control: bool, first: bool = False) -> list[int]:
+        if not text and not first:
+            return []
+        body = {"content": text, "add_special": first, "parse_special": control}
+        tokens: list[int] = self.post("/tokenize", body)["tokens"]
+        return tokens
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(self._address, timeout=120)
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        try:
+            connection.request("POST", path, json.dumps(body), headers)
+            return _checked(json.loads(connection.getresponse().read()))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise LMError(f"the embedded engine does not answer: {error}") from error
+        finally:
+            connection.close()
+
+    def restore(self, key: str) -> bool:
+        path = self._prefixes / f"{key}.bin"
+        if not path.exists():
+            return False
+        try:
+            self.post("/slots/0?action=restore", {"filename": path.name})
+            os.utime(path)
+        except (LMError, OSError):  # a damaged or vanished file only costs computing the prefix again
+            path.unlink(missing_ok=True)
+            return False
+        self.left = -1
+        return True
+
+    def save(self, key: str) -> None:
+        """Keep the prefix for other workers and processes; on a full disk, go on without."""
+        name = f"{key}.{os.getpid()}.{threading.get_ident()}"
+        path = self._prefixes / name
+        try:
+            self.post("/slots/0?action=save", {"filename": name})
+            os.replace(path, self._prefixes / f"{key}.bin")
+            _prune(self._prefixes)
+        except (LMError, OSError):
+            path.unlink(missing_ok=True)
+
+
+def _checked(result: dict[str, Any]) -> dict[str, Any]:
+    error = result.get("error") if isinstance(result, dict) else None
+    if error is None:
+        return result
+    if error.get("type") == "exceed_context_size_error":
+        raise ContextLengthError(str(error.get("message")), hint="shorten this row's text")
+    raise LMError(f"llama.cpp: {error.get('message', error)}")
+
+
+def _other_than(token: int) -> int:
+    return 0 if token != 0 else 1
+
+
+def _engine_version() -> str:
+    import xllamacpp
+
+    return str(xllamacpp.__version__)
+
+
+def _prune(folder: Path) -> None:
+    files = sorted(folder.glob("*.bin"), key=lambda file: file.stat().st_mtime, reverse=True)
+    total = 0
+    for file in files:
+        total += file.stat().st_size
+        if total > PREFIX_BYTES:
+            file.unlink(missing_ok=True)

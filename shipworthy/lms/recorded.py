@@ -1,0 +1,140 @@
+"""A store of calls already made, so that no call is made twice.
+
+`Recorded` stands in front of an LM and answers from the store where the same LM was
+asked the same before. The store is an SQLite file; the answers are data, verified on
+reading.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import StorageError
+from ..examples import digest_of
+from .base import LM, Generation, Prompt, Scores, Usage
+
+
+class CallStore:
+    """Answers by digest of (LM, question), in one SQLite file; safe for threads and processes.
+
+    Raises:
+        StorageError: the file cannot be opened or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, answer TEXT, scores BLOB)"
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise self._error(error) from error
+
+    def get(self, key: str) -> tuple[dict[str, Any], bytes] | None:
+        """The answer under a key, or None."""
+        try:
+            with self._lock:
+                row = self._db.execute("SELECT answer, scores FROM calls WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+        return None if row is None else (json.loads(row[0]), row[1])
+
+    def put(self, key: str, answer: dict[str, Any], scores: bytes = b"") -> None:
+        """Keep an answer."""
+        try:
+            with self._lock:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO calls VALUES (?, ?, ?)", (key, json.dumps(answer), scores)
+                )
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _error(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"the store of calls cannot be used: {error}",
+            hint="check free space; deleting the file only costs making the calls again",
+            where=str(self._path),
+        )
+
+
+class Recorded:
+    """An LM that asks its store first. `calls` counts all questions, `made` those not in the store."""
+
+    def __init__(self, lm: LM, store: CallStore) -> None:
+        self.lm = lm
+        self.id = lm.id
+        self.workers = lm.workers
+        self.reads_logprobs = lm.reads_logprobs
+        self.context = lm.context
+        self.calls = 0
+        self.made = 0
+        self.usage = Usage()
+        self._store = store
+        self._lock = threading.Lock()
+
+    def tokenize(self, text: str) -> list[int]:
+        """As the LM itself."""
+        return self.lm.tokenize(text)
+
+    def score(self, prompt: Prompt, tokens: Sequence[int]) -> Scores:
+        """As the LM itself, each question once."""
+        key = digest_of([self.id, "score", asdict(prompt), list(tokens)])
+        known = self._store.get(key)
+        if known is not None and len(known[1]) == 4 * len(tokens):
+            scores = Scores(np.frombuffer(known[1], "<f4").copy(), Usage(**known[0]))
+        else:
+            scores = self.lm.score(prompt, tokens)
+            self._store.put(key, asdict(scores.usage), scores.logprobs.astype("<f4").tobytes())
+        self._count(scores.usage, made=known is None)
+        return scores
+
+    def generate(
+        self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
+    ) -> Generation:
+        """As the LM itself, each question once."""
+        key = digest_of([self.id, "generate", asdict(prompt), max_tokens, schema])
+        known = self._store.get(key)
+        if known is not None:
+            answer = known[0]
+            generation = Generation(answer["text"], answer["finished"], Usage(**answer["usage"]))
+        else:
+            generation = self.lm.generate(prompt, max_tokens=max_tokens, schema=schema)
+            self._store.put(key, asdict(generation))
+        self._count(generation.usage, made=known is None)
+        return generation
+
+    def close(self) -> None:
+        """Close LM and store."""
+        self.lm.close()
+        self._store.close()
+
+    def _count(self, usage: Usage, *, made: bool) -> None:
+        with self._lock:
+            self.calls += 1
+            self.made += made
+            total = self.usage
+            self.usage = replace(
+                total,
+                tokens_in=total.tokens_in + usage.tokens_in,
+                tokens_cached=total.tokens_cached + usage.tokens_cached,
+                tokens_out=total.tokens_out + usage.tokens_out,
+                ms=total.ms + usage.ms,
+            )

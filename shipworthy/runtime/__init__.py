@@ -1,0 +1,65 @@
+"""The executor: the one place where a program's prompts are rendered, asked and read.
+
+Compiling, scoring, `run`, the MLflow pyfunc and `.as_dspy()` all come through here, so
+that a head meets the same bytes that it was fitted on. Nothing here needs dspy, mlflow
+or scikit-learn; `dspy_bridge` imports dspy, and only when it is asked for.
+"""
+
+from .artifact import check_manifest, read_artifact, write_artifact
+from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
+from .executor import Answer, StepTrace, read_features, run_step
+from .parallel import Outcome, ordered_map
+from .program import Program, load_artifact
+from .readout import DecisionHead, Heads, ReadoutHead, StudentHead, log_softmax
+from .render import render_decide, render_generate
+from .spec import (
+    Decide,
+    Demo,
+    Generate,
+    HeadSpec,
+    LMSpec,
+    Probe,
+    ProgramSpec,
+    PromptSpec,
+    Read,
+    StepSpec,
+)
+from .tfidf import Tfidf
+
+__all__ = [
+    "Answer",
+    "Contract",
+    "Decide",
+    "DecisionHead",
+    "Demo",
+    "Field",
+    "Generate",
+    "HeadSpec",
+    "Heads",
+    "LMSpec",
+    "Outcome",
+    "Probe",
+    "Program",
+    "ProgramSpec",
+    "PromptSpec",
+    "Read",
+    "ReadoutHead",
+    "StepSpec",
+    "StepTrace",
+    "StudentHead",
+    "Tfidf",
+    "check_manifest",
+    "label_text",
+    "load_artifact",
+    "log_softmax",
+    "object_schema",
+    "ordered_map",
+    "plain_value",
+    "read_artifact",
+    "read_features",
+    "render_decide",
+    "render_generate",
+    "run_step",
+    "value_text",
+    "write_artifact",
+]

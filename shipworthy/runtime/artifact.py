@@ -1,0 +1,197 @@
+"""The artifact: a compiled program as a folder of files that need no code of its maker.
+
+    program.json        what the program does; its sha256 is the program's digest
+    heads.safetensors   arrays of the decision heads
+    probes.json         rows with the log-probabilities expected
+    provenance.json     where it came from
+    manifest.json       sha256 of every other file
+
+Everything is verified before it is parsed. What is unknown or altered is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+
+from ..errors import ArtifactError
+from ..examples import atomic_folder, canonical_json, digest_of
+from .readout import DecisionHead, Heads, ReadoutHead, StudentHead
+from .spec import FORMAT, HeadSpec, Probe, ProgramSpec
+from .tfidf import SEPARATOR, Tfidf
+
+PROGRAM = "program.json"
+ARRAYS = "heads.safetensors"
+PROBES = "probes.json"
+PROVENANCE = "provenance.json"
+MANIFEST = "manifest.json"
+FILES = (PROGRAM, ARRAYS, PROBES, PROVENANCE)
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+def write_artifact(
+    folder: Path,
+    spec: ProgramSpec,
+    heads: Mapping[str, Heads],
+    *,
+    probes: list[Probe],
+    provenance: Mapping[str, Any],
+) -> str:
+    """Write an artifact whole or not at all, and return the program's digest.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    from safetensors.numpy import save
+
+    arrays = _arrays(heads)
+    files: dict[str, bytes] = {}
+    if arrays:
+        files[ARRAYS] = save(arrays)
+        spec = spec.model_copy(update={"arrays_sha256": digest_of(files[ARRAYS])})
+    files[PROGRAM] = canonical_json(spec.model_dump(mode="json")).encode()
+    files[PROBES] = canonical_json([probe.model_dump(mode="json") for probe in probes]).encode()
+    files[PROVENANCE] = json.dumps(provenance, indent=2, sort_keys=True, ensure_ascii=False).encode()
+    manifest = {"format": FORMAT, "files": {name: digest_of(data) for name, data in sorted(files.items())}}
+    files[MANIFEST] = canonical_json(manifest).encode()
+    with atomic_folder(folder) as temporary:
+        for name, data in files.items():
+            (temporary / name).write_bytes(data)
+    return digest_of(files[PROGRAM])
+
+
+def read_artifact(folder: Path) -> tuple[ProgramSpec, dict[str, Heads], list[Probe], str]:
+    """Verify and read an artifact: program, heads by step, probes, and the program's digest.
+
+    Raises:
+        ArtifactError: a file is missing, altered, unknown, or of a newer format; it says which.
+    """
+    files = check_manifest(folder)
+    program = _json(files, PROGRAM, folder)
+    if not isinstance(program, dict) or program.get("format") != FORMAT:
+        raise ArtifactError(
+            "this artifact has a format that this version of shipworthy does not know",
+            hint="upgrade shipworthy",
+            where=str(folder / PROGRAM),
+        )
+    try:
+        spec = ProgramSpec.model_validate(program)
+        probes = [Probe.model_validate(probe) for probe in _json(files, PROBES, folder)]
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ArtifactError(
+            f"not a program that this version knows: {place}: {first['msg']}",
+            hint="upgrade shipworthy, or compile again",
+            where=str(folder / PROGRAM),
+        ) from error
+    try:
+        heads = _heads(spec, files.get(ARRAYS))
+    except (KeyError, ValueError, IndexError) as error:
+        raise ArtifactError(
+            f"the arrays do not fit the program: {error}", hint="compile again", where=str(folder / ARRAYS)
+        ) from error
+    return spec, heads, probes, digest_of(files[PROGRAM])
+
+
+def check_manifest(folder: Path) -> dict[str, bytes]:
+    """The files of an artifact, each verified against the manifest.
+
+    Raises:
+        ArtifactError: a file is missing, altered, or not named in the manifest.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        wanted = dict(manifest["files"])
+        known = (
+            manifest["format"] == FORMAT and set(wanted) <= set(FILES) and {PROGRAM, PROBES} <= set(wanted)
+        )
+    except OSError as error:
+        raise ArtifactError(
+            f"this is no artifact: {MANIFEST} cannot be read",
+            hint="name a folder that `shipworthy compile` or `export` wrote",
+            where=str(folder),
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError("the manifest is damaged", hint=_RESTORE, where=str(folder / MANIFEST)) from error
+    if not known:
+        raise ArtifactError(
+            "the manifest has a format that this version of shipworthy does not know",
+            hint="upgrade shipworthy",
+            where=str(folder / MANIFEST),
+        )
+    files = {}
+    for name, sha256 in wanted.items():
+        try:
+            data = (folder / name).read_bytes()
+        except OSError as error:
+            raise ArtifactError("a file is missing", hint=_RESTORE, where=str(folder / name)) from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ArtifactError("the file was altered", hint=_RESTORE, where=str(folder / name))
+        files[name] = data
+    return files
+
+
+_RESTORE = "restore it from the registry, or compile again"
+
+
+def _json(files: Mapping[str, bytes], name: str, folder: Path) -> Any:
+    try:
+        return json.loads(files[name])
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError("not JSON", hint=_RESTORE, where=str(folder / name)) from error
+
+
+def _arrays(heads: Mapping[str, Heads]) -> Arrays:
+    arrays: Arrays = {}
+    for step, own in sorted(heads.items()):
+        if own.tfidf is not None:
+            terms = SEPARATOR.join(own.tfidf.terms).encode()
+            arrays[f"{step}/tfidf/terms"] = np.frombuffer(terms, np.uint8)
+            arrays[f"{step}/tfidf/idf"] = own.tfidf.idf
+        for output, head in sorted(own.by_output.items()):
+            base = f"{step}/{output}"
+            if head.readout is not None:
+                for name in ("mean", "scale", "weights", "bias"):
+                    arrays[f"{base}/readout/{name}"] = getattr(head.readout, name)
+            if head.student is not None:
+                arrays[f"{base}/student/weights"] = head.student.weights
+                arrays[f"{base}/student/bias"] = head.student.bias
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def _heads(spec: ProgramSpec, data: bytes | None) -> dict[str, Heads]:
+    from safetensors.numpy import load
+
+    arrays: Arrays = load(data) if data is not None else {}
+    found = {}
+    for name, step in spec.steps.items():
+        if step.decide is None:
+            found[name] = Heads({}, None)
+            continue
+        tfidf = None
+        if f"{name}/tfidf/terms" in arrays:
+            terms = arrays[f"{name}/tfidf/terms"].tobytes().decode().split(SEPARATOR)
+            tfidf = Tfidf(tuple(terms), step.decide.tfidf_words, arrays[f"{name}/tfidf/idf"])
+        by_output = {
+            output: _head(head, f"{name}/{output}", arrays) for output, head in step.decide.heads.items()
+        }
+        found[name] = Heads(by_output, tfidf)
+    return found
+
+
+def _head(spec: HeadSpec, base: str, arrays: Arrays) -> DecisionHead:
+    readout = student = None
+    if spec.readout:
+        parts = (arrays[f"{base}/readout/{name}"] for name in ("mean", "scale", "weights", "bias"))
+        readout = ReadoutHead(*parts)
+    if spec.student:
+        student = StudentHead(arrays[f"{base}/student/weights"], arrays[f"{base}/student/bias"])
+    return DecisionHead(readout, student, spec.mix, spec.threshold)

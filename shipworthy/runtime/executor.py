@@ -1,0 +1,218 @@
+"""Run one step on one row: render, decide or generate, parse, validate."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LMError, OutputError
+from ..lms import LM, Prompt, Usage
+from .contract import Contract, object_schema, value_text
+from .readout import Heads
+from .spec import Decide, Generate, Read, StepSpec
+
+
+@dataclass(frozen=True)
+class StepTrace:
+    """What one step did: enough to say why it answered what it answered.
+
+    Attributes:
+        name: of the step.
+        prompts: the prompts sent, one a call, as chat messages with the opening of the answer.
+        raw: what came back of each call: text, or the likeliest tokens with log-probabilities.
+        outputs: values by output.
+        confidence: by decision; None for what was generated.
+        probabilities: of each class, by decision.
+        ms: wall time; tokens_in, tokens_out: of all calls; lm_calls: how many.
+    """
+
+    name: str
+    prompts: tuple[dict[str, Any], ...]
+    raw: tuple[Any, ...]
+    outputs: dict[str, Any]
+    confidence: dict[str, float | None]
+    probabilities: dict[str, dict[str, float]]
+    answered: bool
+    ms: float
+    tokens_in: int
+    tokens_out: int
+    lm_calls: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A program's answer to one row. Outputs are attributes too: `answer.queue`.
+
+    Attributes:
+        outputs: typed values by name, the best guess also where `answered` is false.
+        confidence: a number for each decision, None for what was generated.
+        answered: whether every decision is as confident as the program asks.
+        steps: what each step did.
+    """
+
+    outputs: dict[str, Any]
+    confidence: dict[str, float | None]
+    answered: bool
+    steps: tuple[StepTrace, ...] = field(default=(), repr=False)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["outputs"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written over all steps."""
+        return sum(step.tokens_in + step.tokens_out for step in self.steps)
+
+    @property
+    def ms(self) -> float:
+        """Wall time of all steps."""
+        return sum(step.ms for step in self.steps)
+
+
+def run_step(name: str, step: StepSpec, heads: Heads, lm: LM | None, inputs: Mapping[str, Any]) -> StepTrace:
+    """Run one step on typed inputs.
+
+    Raises:
+        RowError: this row cannot be answered.
+        LMError: the LM fails, or none is given where one is needed.
+    """
+    start = time.perf_counter()
+    calls = _Calls(lm)
+    contract = step.contract
+    outputs: dict[str, Any] = {}
+    confidence: dict[str, float | None] = {}
+    probabilities: dict[str, dict[str, float]] = {}
+    answered = True
+    if step.decide is not None:
+        found = _decide(step.decide, contract, heads, calls, inputs)
+        for output, shares in found.items():
+            spec = step.decide.heads[output]
+            best = int(np.argmax(shares))
+            outputs[output] = spec.choices[best]
+            confidence[output] = float(shares[best])
+            texts = [value_text(choice) for choice in spec.choices]
+            probabilities[output] = dict(zip(texts, map(float, shares), strict=True))
+            answered = answered and float(shares[best]) >= spec.threshold
+    if step.generate is not None:
+        outputs.update(_generate(step.generate, contract, calls, inputs))
+        confidence.update(dict.fromkeys(step.generate.outputs))
+    ordered = [output.name for output in contract.outputs]
+    return StepTrace(
+        name=name,
+        prompts=tuple(calls.prompts),
+        raw=tuple(calls.raw),
+        outputs={output: outputs[output] for output in ordered},
+        confidence={output: confidence[output] for output in ordered},
+        probabilities=probabilities,
+        answered=answered,
+        ms=(time.perf_counter() - start) * 1e3,
+        tokens_in=sum(usage.tokens_in for usage in calls.usage),
+        tokens_out=sum(usage.tokens_out for usage in calls.usage),
+        lm_calls=len(calls.usage),
+    )
+
+
+def read_features(
+    decide: Decide, contract: Contract, lm: LM | None, inputs: Mapping[str, Any]
+) -> list[NDArray[np.float32]]:
+    """What the heads read, one array for each of `decide.reads`; a `logprobs` read has shape (K,)."""
+    calls = _Calls(lm)
+    return [_read(read, decide, contract, calls, inputs) for read in decide.reads]
+
+
+class _Calls:
+    """The calls of one step on one row, recorded."""
+
+    def __init__(self, lm: LM | None) -> None:
+        self._lm = lm
+        self.prompts: list[dict[str, Any]] = []
+        self.raw: list[Any] = []
+        self.usage: list[Usage] = []
+
+    def score(self, prompt: Prompt, tokens: Sequence[int]) -> NDArray[np.float32]:
+        scores = self._needed().score(prompt, tokens)
+        top = np.argsort(-scores.logprobs, kind="stable")[:5]
+        raw = [[int(tokens[i]), round(float(scores.logprobs[i]), 4)] for i in top]
+        self._note(prompt, raw, scores.usage)
+        return scores.logprobs
+
+    def generate(self, prompt: Prompt, schema: dict[str, Any], max_tokens: int) -> str:
+        generation = self._needed().generate(prompt, max_tokens=max_tokens, schema=schema)
+        self._note(prompt, generation.text, generation.usage)
+        if not generation.finished:
+            raise OutputError(
+                f"the answer was cut at {max_tokens} tokens",
+                hint="shorten the text, or allow more tokens",
+                where=generation.text[:200],
+            )
+        return generation.text
+
+    def _needed(self) -> LM:
+        if self._lm is None:
+            raise LMError("this step needs an LM, and none is open")
+        return self._lm
+
+    def _note(self, prompt: Prompt, raw: Any, usage: Usage) -> None:
+        self.prompts.append({"messages": prompt.messages(), "opening": prompt.opening})
+        self.raw.append(raw)
+        self.usage.append(usage)
+
+
+def _decide(
+    decide: Decide, contract: Contract, heads: Heads, calls: _Calls, inputs: Mapping[str, Any]
+) -> dict[str, NDArray[np.float64]]:
+    features: dict[str, NDArray[np.float32]] = {}
+    for read in decide.reads:
+        features.update(dict.fromkeys(read.outputs, _read(read, decide, contract, calls, inputs)))
+    text = student_text(contract, inputs)
+    row = heads.tfidf.transform(text) if heads.tfidf is not None else None
+    return {
+        output: heads.by_output[output].probabilities(features.get(output), row) for output in decide.heads
+    }
+
+
+def _read(
+    read: Read, decide: Decide, contract: Contract, calls: _Calls, inputs: Mapping[str, Any]
+) -> NDArray[np.float32]:
+    prompt = decide.prompt.fill(inputs, opening=read.opening)
+    if read.mode == "logprobs":
+        return calls.score(prompt, read.tokens)
+    fields = [output for output in contract.decisions if output.name in read.outputs]
+    text = calls.generate(prompt, wire_schema(fields), 64 + 16 * len(fields))
+    said = contract.parse_generated(text, fields)
+    return np.concatenate(
+        [
+            np.array([choice == said[output.name] for choice in output.choices or ()], np.float32)
+            for output in fields
+        ]
+    )
+
+
+def _generate(
+    generate: Generate, contract: Contract, calls: _Calls, inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    fields = [output for output in contract.outputs if output.name in generate.outputs]
+    text = calls.generate(generate.prompt.fill(inputs), wire_schema(fields), generate.max_tokens)
+    return contract.parse_generated(text, fields)
+
+
+def student_text(contract: Contract, inputs: Mapping[str, Any]) -> str:
+    """The text that the student reads: all inputs, one a line."""
+    return "\n".join(value_text(inputs[own.name]) for own in contract.inputs)
+
+
+def wire_schema(fields: Sequence[Any]) -> dict[str, Any]:
+    """The JSON Schema that is sent with a request: the plain object, no keys of our own."""
+    schema = object_schema(fields)
+    del schema["propertyOrder"]
+    plain: dict[str, Any] = json.loads(json.dumps(schema))
+    return plain

@@ -1,0 +1,75 @@
+"""Many rows at once, results in order, and Ctrl-C obeyed at once."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ..errors import RowError
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Out]):
+    """The result of one item, or the RowError that it raised."""
+
+    value: Out | None = None
+    error: RowError | None = None
+
+    def unwrap(self) -> Out:
+        """The value; raises the error if there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+def ordered_map(
+    function: Callable[[In], Out], items: Iterable[In], *, workers: int, ahead: int = 4
+) -> Iterator[Outcome[Out]]:
+    """Apply `function` to each item on `workers` threads; yield outcomes in the items' order.
+
+    Memory is bounded: at most `workers * ahead` items are under way or waiting. A
+    RowError becomes that item's outcome; any other exception ends the iteration. The
+    threads are daemons, so that an interrupt does not wait for a call that is under way.
+    """
+    tasks: queue.SimpleQueue[tuple[In, queue.SimpleQueue[Outcome[Out] | BaseException]] | None]
+    tasks = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def work() -> None:
+        while (task := tasks.get()) is not None and not stop.is_set():
+            item, reply = task
+            try:
+                reply.put(Outcome(function(item)))
+            except RowError as error:
+                reply.put(Outcome(error=error))
+            except BaseException as error:  # handed to the caller, who raises it
+                reply.put(error)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, workers))]
+    for thread in threads:
+        thread.start()
+    waiting: list[queue.SimpleQueue[Outcome[Out] | BaseException]] = []
+    source = iter(items)
+    try:
+        while True:
+            for item in itertools.islice(source, max(1, workers) * ahead - len(waiting)):
+                reply: queue.SimpleQueue[Outcome[Out] | BaseException] = queue.SimpleQueue()
+                waiting.append(reply)
+                tasks.put((item, reply))
+            if not waiting:
+                return
+            result = waiting.pop(0).get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    finally:
+        stop.set()
+        for _ in threads:
+            tasks.put(None)

@@ -1,0 +1,188 @@
+"""A loaded program: call it with keyword arguments, or give it many rows."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArtifactError, RowInputError, StorageError
+from ..examples import atomic_write, digest_of
+from ..lms import LM, cache_folder, open_lm
+from .artifact import read_artifact
+from .contract import Contract
+from .executor import Answer, read_features, run_step
+from .parallel import Outcome, ordered_map
+from .readout import Heads
+from .spec import Probe, ProgramSpec
+
+if TYPE_CHECKING:
+    import dspy
+
+PROBE_TOLERANCE = 0.02
+"""By how much a probe's log-probabilities may differ before the heads are said not to fit."""
+
+
+class Program:
+    """A compiled program.
+
+    Call it with its inputs: `program(ticket="...").queue`. The LM is opened at the first
+    call that needs it.
+
+    Args:
+        spec, heads: as `read_artifact` gives them.
+        lm: an LM to use instead of the one named in the program; its id must be the same.
+        probes: rows that the first call on a machine checks.
+        version: how the program was asked for, such as `triage/3`.
+
+    Raises:
+        ArtifactError: `lm` is another one than the heads were fitted on.
+    """
+
+    def __init__(
+        self,
+        spec: ProgramSpec,
+        heads: Mapping[str, Heads],
+        *,
+        lm: LM | None = None,
+        probes: Iterable[Probe] = (),
+        digest: str = "",
+        version: str = "",
+    ) -> None:
+        if lm is not None and spec.lm is not None and lm.id != spec.lm.id:
+            raise ArtifactError(
+                f"the program was compiled on {spec.lm.id}, not on {lm.id}",
+                hint="compile it again on this LM",
+            )
+        self.spec = spec
+        self.name = spec.name
+        self.digest = digest
+        self.version = version
+        self.contract = Contract.from_json(spec.contract)
+        self._heads = dict(heads)
+        self._probes = list(probes)
+        self._lm = lm
+        self._lock = threading.Lock()
+
+    @property
+    def lm(self) -> LM | None:
+        """The LM, opened if it is not yet; None for a program that needs none."""
+        if self.spec.lm is None:
+            return None
+        with self._lock:
+            if self._lm is None:
+                lm = open_lm(self.spec.lm.id if self.spec.lm.id.startswith("local/") else self.spec.lm.name)
+                if lm.id != self.spec.lm.id:
+                    raise ArtifactError(
+                        f"the program was compiled on {self.spec.lm.id}, here is {lm.id}",
+                        hint="compile it again on this LM",
+                    )
+                self._check_probes(lm)
+                self._lm = lm
+            return self._lm
+
+    def __call__(self, **inputs: Any) -> Answer:
+        """Answer one row.
+
+        Raises:
+            RowError: this row cannot be answered.
+            LMError: the LM fails.
+        """
+        unknown = sorted(set(inputs) - {field.name for field in self.contract.inputs})
+        if unknown:
+            wanted = ", ".join(field.name for field in self.contract.inputs)
+            raise RowInputError(f"unknown inputs: {', '.join(unknown)}", hint=f"the inputs are {wanted}")
+        return self.answer(inputs)
+
+    def answer(self, row: Mapping[str, Any]) -> Answer:
+        """As a call, from a mapping whose other columns are ignored."""
+        values: dict[str, Any] = self.contract.read_inputs(row)
+        steps = []
+        for name in self.spec.flow:
+            steps.append(run_step(name, self.spec.steps[name], self._heads[name], self.lm, values))
+            values = {**values, **steps[-1].outputs}
+        names = [field.name for field in self.contract.outputs]
+        confidence = {key: value for step in steps for key, value in step.confidence.items()}
+        return Answer(
+            outputs={name: values[name] for name in names},
+            confidence={name: confidence[name] for name in names},
+            answered=all(step.answered for step in steps),
+            steps=tuple(steps),
+        )
+
+    def answer_many(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Outcome[Answer]]:
+        """Answers in the rows' order, as many at once as the LM serves; a row's error is its outcome."""
+        lm = self.lm
+        return ordered_map(self.answer, rows, workers=lm.workers if lm is not None else 1)
+
+    def as_dspy(self) -> dspy.Module:
+        """This program as a `dspy.Module` that composes with others.
+
+        Raises:
+            MissingExtraError: dspy is not installed.
+        """
+        from .dspy_bridge import as_dspy
+
+        return as_dspy(self)
+
+    def __repr__(self) -> str:
+        sides = (self.contract.inputs, self.contract.outputs)
+        inputs, outputs = (", ".join(field.name for field in side) for side in sides)
+        return f"<Program {self.version or self.name}: {inputs} -> {outputs}>"
+
+    def _check_probes(self, lm: LM) -> None:
+        """Once a machine and artifact: do the heads still meet the numbers that they were fitted on?"""
+        if not self._probes:
+            return
+        mark = (
+            cache_folder()
+            / "probed"
+            / digest_of([lm.id, [probe.model_dump(mode="json") for probe in self._probes], _engine()])
+        )
+        if mark.exists():
+            return
+        worst = 0.0
+        for probe in self._probes:
+            step = self.spec.steps[probe.step]
+            if step.decide is None:
+                continue
+            inputs = step.contract.read_inputs(probe.inputs)
+            found = read_features(step.decide, step.contract, lm, inputs)[probe.read]
+            expected = np.array(probe.logprobs, np.float32)
+            # Only tokens with some probability count: far down, rounding is loud and means nothing.
+            likely = expected > -8
+            worst = max(worst, float(np.abs(found - expected)[likely].max()))
+        if worst > PROBE_TOLERANCE:
+            warnings.warn(
+                f"{self.name}: this machine's engine gives other log-probabilities than the one that the "
+                f"program was compiled on (off by up to {worst:.2f}); compile it again here, since its "
+                "confidence, and some of its answers, may be off",
+                stacklevel=2,
+            )
+            return
+        try:
+            atomic_write(mark, "")
+        except StorageError:  # a mark only: the probes are checked again next time
+            return
+
+
+def load_artifact(folder: str | Path, *, lm: LM | None = None, version: str = "") -> Program:
+    """Verify and load an artifact.
+
+    Raises:
+        ArtifactError: it is damaged, altered, unknown, or was compiled on another LM.
+    """
+    spec, heads, probes, digest = read_artifact(Path(folder))
+    return Program(spec, heads, lm=lm, probes=probes, digest=digest, version=version or spec.name)
+
+
+def _engine() -> str:
+    import platform
+
+    import xllamacpp
+
+    return f"{xllamacpp.__version__}/{platform.machine()}/{platform.node()}"

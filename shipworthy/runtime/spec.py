@@ -1,0 +1,142 @@
+"""What a compiled program is, as data: the models behind `program.json`.
+
+Unknown keys are refused, so that a program written by a later version is not half
+understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ..lms import Prompt
+from .contract import Contract, value_text
+
+FORMAT = 1
+
+
+class Data(BaseModel):
+    """Frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Slot(Data):
+    """A place of the user turn that an input fills: the words before it, and the input's name."""
+
+    before: str
+    input: str
+
+
+class PromptSpec(Data):
+    """The static segments of a prompt, and its slots."""
+
+    system: str
+    turns: tuple[tuple[str, str], ...] = ()
+    slots: tuple[Slot, ...]
+    opening: str = ""
+
+    def fill(self, inputs: Mapping[str, Any], *, opening: str = "") -> Prompt:
+        """The prompt of one row."""
+        first, *others = self.slots
+        user = value_text(inputs[first.input])
+        user += "".join(f"{slot.before} {value_text(inputs[slot.input])}" for slot in others)
+        return Prompt(self.system, self.turns, first.before, f" {user}", opening or self.opening)
+
+
+class Read(Data):
+    """One call whose result several heads may read.
+
+    `logprobs`: log-probabilities of `tokens` after `opening`. `generated`: the LM gives
+    no log-probabilities; the decisions are generated under an enum schema, and what it
+    said is the feature: 1 at the label that it named, 0 elsewhere, output by output.
+    """
+
+    mode: Literal["logprobs", "generated"]
+    outputs: tuple[str, ...]
+    opening: str = ""
+    tokens: tuple[int, ...] = ()
+
+
+class HeadSpec(Data):
+    """A decision head without its arrays, which lie in `heads.safetensors`."""
+
+    choices: tuple[str | bool | int | float, ...]
+    mix: tuple[float, float]
+    threshold: float
+    readout: bool
+    student: bool
+
+
+class Decide(Data):
+    """How a step's decisions are made; without `reads`, by the students alone."""
+
+    prompt: PromptSpec
+    reads: tuple[Read, ...]
+    heads: dict[str, HeadSpec]
+    tfidf_words: int = 0
+
+
+class Generate(Data):
+    """How a step's other outputs are generated: as one JSON object under a grammar."""
+
+    prompt: PromptSpec
+    outputs: tuple[str, ...]
+    max_tokens: int = 512
+
+
+class Demo(Data):
+    """A worked example within the prompt."""
+
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+
+
+class StepSpec(Data):
+    """One step: its typed contract, instruction and demos, and how its outputs come about."""
+
+    instruction: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    demos: tuple[Demo, ...] = ()
+    decide: Decide | None = None
+    generate: Generate | None = None
+
+    @property
+    def contract(self) -> Contract:
+        """Inputs and outputs with their types."""
+        return Contract.from_json({"inputs": self.inputs, "outputs": self.outputs})
+
+
+class LMSpec(Data):
+    """The LM that the program was compiled on: its id, and the name it is opened by."""
+
+    id: str
+    name: str
+
+
+class Probe(Data):
+    """A row with the log-probabilities that a read of it gave when the program was compiled."""
+
+    step: str
+    read: int
+    inputs: dict[str, Any]
+    logprobs: tuple[float, ...]
+
+
+class ProgramSpec(Data):
+    """A whole program: `program.json`.
+
+    `flow` lists the steps in the order in which they run.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    contract: dict[str, Any]
+    contract_sha256: str
+    steps: dict[str, StepSpec]
+    flow: tuple[str, ...]
+    lm: LMSpec | None
+    arrays_sha256: str | None = None
