@@ -1,0 +1,92 @@
+"""shipworthy: a prompt goes in, a program that can be shipped comes out, with the proof.
+
+    import shipworthy as sw
+
+    shipped = sw.ship("prompt.md", "tickets.csv")
+    triage = sw.load("triage@champion")
+    triage(ticket="The parcel never came.").queue
+
+Importing this package imports nothing else: each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .compiler import Budget, Demos, DSPyOptimizer, Gate, Readout, Recipe, Student
+    from .errors import ShipworthyError
+    from .runtime import Answer, Program, load_artifact
+    from .ship import certify, compile, lift, load, metric, ship
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Answer": "runtime",
+    "Budget": "compiler",
+    "DSPyOptimizer": "compiler",
+    "Demos": "compiler",
+    "Gate": "compiler",
+    "Program": "runtime",
+    "Readout": "compiler",
+    "Recipe": "compiler",
+    "ShipworthyError": "errors",
+    "Student": "compiler",
+    "certify": "ship",
+    "compile": "ship",
+    "lift": "ship",
+    "load": "ship",
+    "load_artifact": "runtime",
+    "metric": "ship",
+    "ship": "ship",
+}
+
+__all__ = [
+    "Answer",
+    "Budget",
+    "DSPyOptimizer",
+    "Demos",
+    "Gate",
+    "Program",
+    "Readout",
+    "Recipe",
+    "ShipworthyError",
+    "Student",
+    "certify",
+    "compile",
+    "lift",
+    "load",
+    "load_artifact",
+    "metric",
+    "ship",
+]
+
+
+class _Face(ModuleType):
+    """`lift` and `ship` are rooms of this package and functions of its face.
+
+    As attributes they are the functions, whichever was imported first; the rooms are
+    reached by `from shipworthy.lift import ...`.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in ("lift", "ship") and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -5,7 +5,7 @@
 under a JSON schema if one is given).
 """
 
-from .base import LM, Generation, Prompt, Scores, Usage
+from .base import LM, Generation, Prompt, Question, Scores, Usage
 from .open import open_lm
 from .recorded import CallStore, Recorded
 from .weights import cache_folder, ensure_weights, file_sha256
@@ -15,6 +15,7 @@ __all__ = [
     "CallStore",
     "Generation",
     "Prompt",
+    "Question",
     "Recorded",
     "Scores",
     "Usage",

@@ -22,21 +22,27 @@ class Prompt:
         turns: earlier (user, assistant) exchanges, the demos.
         lead: how each user turn begins, before the row's own text.
         user: the row's own text.
-        opening: words put into the assistant's mouth, before its answer.
     """
 
     system: str = ""
     turns: tuple[tuple[str, str], ...] = ()
     lead: str = ""
     user: str = ""
-    opening: str = ""
 
     def messages(self) -> list[dict[str, str]]:
-        """As chat messages; `opening` has no place in those and is left out."""
+        """As chat messages."""
         found = [{"role": "system", "content": self.system}] if self.system else []
         for user, assistant in self.turns:
             found += [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
         return [*found, {"role": "user", "content": self.lead + self.user}]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which of `tokens` comes next, after the assistant's answer began with `opening`?"""
+
+    opening: str
+    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,11 @@ class LM(Protocol):
         """Token ids of plain text, control tokens not read as such."""
         ...
 
-    def score(self, prompt: Prompt, tokens: Sequence[int]) -> Scores:
-        """Log-probabilities of `tokens` as the next one after `prompt`.
+    def score(self, prompt: Prompt, questions: Sequence[Question]) -> list[Scores]:
+        """Log-probabilities of each question's tokens as the next one, behind one reading of the prompt.
+
+        The answer to a question may depend, by rounding, on those before it in the list,
+        and on nothing else.
 
         Raises:
             ContextLengthError: the prompt is longer than the context.

@@ -26,6 +26,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ import numpy as np
 
 from ..errors import ContextLengthError, LMError, StorageError
 from ..examples import digest_of
-from .base import Generation, Prompt, Scores, Usage
+from .base import Generation, Prompt, Question, Scores, Usage
 from .weights import cache_folder, file_sha256, remember_weights
 
 CONTEXT = 8192
@@ -42,6 +43,8 @@ PREFIX_FROM = 64
 """Prefixes shorter than this (in tokens) are computed anew: that costs less than a file."""
 PREFIX_BYTES = 1 << 30
 """The kept prefixes may take this much of the disk; the longest unused go first."""
+ROOM = 64
+"""Tokens kept free for the openings of questions."""
 FLOOR = 1e-12
 SENTINEL = re.compile("\x02(\\d+)\x03")
 
@@ -82,22 +85,32 @@ class Embedded:
         with self._slot() as slot:
             return slot.tokenize(text, control=False)
 
-    def score(self, prompt: Prompt, tokens: Sequence[int]) -> Scores:
-        """Exact log-probabilities of `tokens`, normalised among themselves, in one call."""
-        if len(set(tokens)) != len(tokens) or not tokens:
-            raise ValueError("tokens must be distinct, and at least one")
-        body = {
-            "n_predict": 1,
-            "n_probs": len(tokens),
-            "temperature": 1.0,
-            "samplers": ["temperature"],
-            "logit_bias": [[token, 100.0] for token in tokens],
-            "post_sampling_probs": True,
-        }
-        answer, usage = self._complete(prompt, body, 1)
-        found = {entry["id"]: entry["prob"] for entry in answer["logprobs"]["content"][0]["top_probs"]}
-        raw = np.log(np.maximum([found.get(token, 0.0) for token in tokens], FLOOR))
-        return Scores((raw - np.log(np.exp(raw).sum())).astype(np.float32), usage)
+    def score(self, prompt: Prompt, questions: Sequence[Question]) -> list[Scores]:
+        """Exact log-probabilities, normalised among each question's tokens; one call a question.
+
+        The row's text is read with the first question; the others cost a few tokens each.
+        """
+        found = []
+        with self._slot(_static(prompt)) as slot:
+            prefix, tail = self._start(slot, prompt, 1)
+            for question in questions:
+                if len(set(question.tokens)) != len(question.tokens) or not question.tokens:
+                    raise ValueError("tokens must be distinct, and at least one")
+                opening = slot.tokenize(question.opening, control=False)
+                body = {
+                    "n_predict": 1,
+                    "n_probs": len(question.tokens),
+                    "temperature": 1.0,
+                    "samplers": ["temperature"],
+                    "logit_bias": [[token, 100.0] for token in question.tokens],
+                    "post_sampling_probs": True,
+                }
+                choice, usage = _ask(slot, prefix + tail + opening, body)
+                top = choice["logprobs"]["content"][0]["top_probs"]
+                shares = {entry["id"]: entry["prob"] for entry in top}
+                raw = np.log(np.maximum([shares.get(token, 0.0) for token in question.tokens], FLOOR))
+                found.append(Scores((raw - np.log(np.exp(raw).sum())).astype(np.float32), usage))
+        return found
 
     def generate(
         self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
@@ -106,8 +119,10 @@ class Embedded:
         body: dict[str, Any] = {"n_predict": max_tokens, "temperature": 0.0, "top_k": 1, "seed": 0}
         if schema is not None:
             body["json_schema"] = schema
-        answer, usage = self._complete(prompt, body, max_tokens)
-        return Generation(answer["text"], answer["finish_reason"] == "stop", usage)
+        with self._slot(_static(prompt)) as slot:
+            prefix, tail = self._start(slot, prompt, max_tokens)
+            choice, usage = _ask(slot, prefix + tail, body)
+        return Generation(choice["text"], choice["finish_reason"] == "stop", usage)
 
     def close(self) -> None:
         """Stop the workers that are at rest."""
@@ -115,28 +130,22 @@ class Embedded:
             self._free.clear()
             self._slots.clear()
 
-    def _complete(self, prompt: Prompt, body: dict[str, Any], room: int) -> tuple[dict[str, Any], Usage]:
-        start = time.perf_counter()
-        with self._slot(self._prefix_of(prompt)) as slot:
-            key, prefix, template_tail = self._encode(slot, prompt)
-            tail = slot.tokenize(prompt.user, control=False) + template_tail
-            total = len(prefix) + len(tail)
-            if total + room > self.context:
-                raise ContextLengthError(
-                    f"{total} tokens with the prompt, {room} for the answer: the LM reads {self.context}",
-                    hint="shorten this row's text",
-                )
-            self._at_prefix(slot, key, prefix, tail[0])
-            result = slot.complete({**body, "prompt": prefix + tail})
-        usage = result["usage"]
-        cached = usage["prompt_tokens_details"]["cached_tokens"]
-        spent = Usage(total, cached, usage["completion_tokens"], (time.perf_counter() - start) * 1e3)
-        choice: dict[str, Any] = result["choices"][0]
-        return choice, spent
+    def _start(self, slot: _Slot, prompt: Prompt, room: int) -> tuple[list[int], list[int]]:
+        """Tokens of prefix and tail, with the slot brought to hold the prefix alone."""
+        key, prefix, template_tail = self._encode(slot, prompt)
+        tail = slot.tokenize(prompt.user, control=False) + template_tail
+        total = len(prefix) + len(tail)
+        if total + room + ROOM > self.context:
+            raise ContextLengthError(
+                f"{total} tokens with the prompt, {room} for the answer: the LM reads {self.context}",
+                hint="shorten this row's text",
+            )
+        self._at_prefix(slot, key, prefix, tail[0])
+        return prefix, tail
 
     def _encode(self, slot: _Slot, prompt: Prompt) -> tuple[str, list[int], list[int]]:
         """Key and tokens of the static prefix, and the tokens that follow the row's own text."""
-        static = self._prefix_of(prompt)
+        static = _static(prompt)
         if static not in self._encoded:
             layout = self._layout(slot, bool(static.system), len(static.turns))
             contents = [static.system] if static.system else []
@@ -144,7 +153,7 @@ class Embedded:
             prefix = slot.tokenize(layout[0], control=True, first=True)
             for text, control in zip([*contents, static.lead], [*layout[1:-1], ""], strict=True):
                 prefix += slot.tokenize(text, control=False) + slot.tokenize(control, control=True)
-            tail = slot.tokenize(layout[-1], control=True) + slot.tokenize(static.opening, control=False)
+            tail = slot.tokenize(layout[-1], control=True)
             if not tail:
                 raise LMError("this model's chat template leaves no place for an answer")
             machine = f"{platform.machine()}/{platform.node()}/{_engine_version()}"
@@ -165,10 +174,6 @@ class Embedded:
                 )
             self._layouts[system, turns] = parts[0::2]
         return self._layouts[system, turns]
-
-    @staticmethod
-    def _prefix_of(prompt: Prompt) -> Prompt:
-        return Prompt(prompt.system, prompt.turns, prompt.lead, "", prompt.opening)
 
     def _at_prefix(self, slot: _Slot, key: str, prefix: list[int], first: int) -> None:
         """Bring the slot to hold the prefix and nothing that `first` could continue."""
@@ -307,6 +312,20 @@ class _Slot:
             _prune(self._prefixes)
         except (LMError, OSError):
             path.unlink(missing_ok=True)
+
+
+def _static(prompt: Prompt) -> Prompt:
+    return replace(prompt, user="")
+
+
+def _ask(slot: _Slot, tokens: list[int], body: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
+    start = time.perf_counter()
+    result = slot.complete({**body, "prompt": tokens})
+    usage = result["usage"]
+    cached = usage["prompt_tokens_details"]["cached_tokens"]
+    ms = (time.perf_counter() - start) * 1e3
+    choice: dict[str, Any] = result["choices"][0]
+    return choice, Usage(len(tokens), cached, usage["completion_tokens"], ms)
 
 
 def _checked(result: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import StorageError
 from ..examples import digest_of
-from .base import LM, Generation, Prompt, Scores, Usage
+from .base import LM, Generation, Prompt, Question, Scores, Usage
 
 
 class CallStore:
@@ -94,17 +94,32 @@ class Recorded:
         """As the LM itself."""
         return self.lm.tokenize(text)
 
-    def score(self, prompt: Prompt, tokens: Sequence[int]) -> Scores:
-        """As the LM itself, each question once."""
-        key = digest_of([self.id, "score", asdict(prompt), list(tokens)])
-        known = self._store.get(key)
-        if known is not None and len(known[1]) == 4 * len(tokens):
-            scores = Scores(np.frombuffer(known[1], "<f4").copy(), Usage(**known[0]))
+    def score(self, prompt: Prompt, questions: Sequence[Question]) -> list[Scores]:
+        """As the LM itself, each question once.
+
+        A question's key holds those before it, since they may touch its rounding.
+        """
+        asked = [[question.opening, list(question.tokens)] for question in questions]
+        base = [self.id, "score", asdict(prompt)]
+        keys = [digest_of([*base, asked[: i + 1]]) for i in range(len(asked))]
+        known = [self._store.get(key) for key in keys]
+        made = any(
+            entry is None or len(entry[1]) != 4 * len(q.tokens)
+            for entry, q in zip(known, questions, strict=True)
+        )
+        if made:
+            found = self.lm.score(prompt, questions)
+            for key, scores in zip(keys, found, strict=True):
+                self._store.put(key, asdict(scores.usage), scores.logprobs.astype("<f4").tobytes())
         else:
-            scores = self.lm.score(prompt, tokens)
-            self._store.put(key, asdict(scores.usage), scores.logprobs.astype("<f4").tobytes())
-        self._count(scores.usage, made=known is None)
-        return scores
+            found = [
+                Scores(np.frombuffer(entry[1], "<f4").copy(), Usage(**entry[0]))
+                for entry in known
+                if entry is not None
+            ]
+        for scores in found:
+            self._count(scores.usage, made=made)
+        return found
 
     def generate(
         self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None

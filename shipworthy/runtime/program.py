@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArtifactError, RowInputError, StorageError
+from ..errors import ArtifactError, RowError, RowInputError, ShipworthyError, StorageError
 from ..examples import atomic_write, digest_of
 from ..lms import LM, cache_folder, open_lm
 from .artifact import read_artifact
@@ -114,10 +114,15 @@ class Program:
             steps=tuple(steps),
         )
 
-    def answer_many(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Outcome[Answer]]:
-        """Answers in the rows' order, as many at once as the LM serves; a row's error is its outcome."""
+    def answer_many(
+        self, rows: Iterable[Mapping[str, Any]], *, keep: tuple[type[ShipworthyError], ...] = (RowError,)
+    ) -> Iterator[Outcome[Answer]]:
+        """Answers in the rows' order, as many at once as the LM serves.
+
+        An error of a kind in `keep` is its row's outcome; any other is raised.
+        """
         lm = self.lm
-        return ordered_map(self.answer, rows, workers=lm.workers if lm is not None else 1)
+        return ordered_map(self.answer, rows, workers=lm.workers if lm is not None else 1, keep=keep)
 
     def as_dspy(self) -> dspy.Module:
         """This program as a `dspy.Module` that composes with others.

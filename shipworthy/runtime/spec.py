@@ -36,14 +36,13 @@ class PromptSpec(Data):
     system: str
     turns: tuple[tuple[str, str], ...] = ()
     slots: tuple[Slot, ...]
-    opening: str = ""
 
-    def fill(self, inputs: Mapping[str, Any], *, opening: str = "") -> Prompt:
+    def fill(self, inputs: Mapping[str, Any]) -> Prompt:
         """The prompt of one row."""
         first, *others = self.slots
         user = value_text(inputs[first.input])
         user += "".join(f"{slot.before} {value_text(inputs[slot.input])}" for slot in others)
-        return Prompt(self.system, self.turns, first.before, f" {user}", opening or self.opening)
+        return Prompt(self.system, self.turns, first.before, f" {user}")
 
 
 class Read(Data):

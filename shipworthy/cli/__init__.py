@@ -1,0 +1,64 @@
+"""The command line: `shipworthy COMMAND --help` says what each command does.
+
+`--json` puts one JSON document on stdout and nothing else; progress goes to stderr. Exit
+codes: 0 done; 1 the answer is no; 2 bad input or usage; 3 something outside failed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ..errors import ShipworthyError
+from .output import print_error
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code.
+
+    The process ends at once: neither a call that is under way nor an engine's own
+    clean-up may keep a terminal waiting.
+    """
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (BrokenPipeError, ValueError):
+            continue
+    os._exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command, and give its exit code."""
+    from .commands import app
+
+    as_json = "--json" in arguments or (bool(arguments) and arguments[0] == "run")
+    try:
+        result = app.main(arguments, prog_name="shipworthy", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except ShipworthyError as error:
+        print_error(error.as_dict(), as_json=as_json)
+        return 3 if error.exit_code == 3 else 2
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        hint = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
+        details = {"type": "UsageError", "message": error.format_message(), "hint": hint, "where": ""}
+        print_error(details, as_json=as_json)
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        details = {
+            "type": "Interrupted",
+            "message": "interrupted; nothing is half-written",
+            "hint": "run the same command again: it goes on where it stopped",
+            "where": "",
+        }
+        print_error(details, as_json=as_json)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 1

@@ -1,0 +1,25 @@
+"""From source and examples to an artifact: passes over a draft, then the choice of what decides."""
+
+from .compile import Compiled, compile_program, git_commit
+from .heads import fit_student, oof_folds
+from .passes import Demos, DSPyOptimizer, Readout, Student
+from .recipe import Budget, Gate, Recipe
+from .source import Source, load_source, source_of
+
+__all__ = [
+    "Budget",
+    "Compiled",
+    "DSPyOptimizer",
+    "Demos",
+    "Gate",
+    "Readout",
+    "Recipe",
+    "Source",
+    "Student",
+    "compile_program",
+    "fit_student",
+    "git_commit",
+    "load_source",
+    "oof_folds",
+    "source_of",
+]

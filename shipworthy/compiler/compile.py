@@ -1,0 +1,322 @@
+"""Compile: run the recipe's passes, choose what decides, and write the artifact."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, OutsideError
+from ..examples import rows_digest
+from ..lms import Recorded
+from ..runtime import (
+    Decide,
+    Generate,
+    Heads,
+    HeadSpec,
+    LMSpec,
+    Probe,
+    Program,
+    ProgramSpec,
+    Progress,
+    StepSpec,
+    Tfidf,
+    load_artifact,
+    read_features,
+    render_decide,
+    render_generate,
+    write_artifact,
+)
+from ..scoring import expected_calibration_error, metric_named, wilson
+from .draft import Context, Draft, Row
+from .heads import held_out_rows, oof_folds
+from .passes import Readout
+from .recipe import Recipe
+from .settle import Choice, choose
+from .source import Source
+
+N_PROBES = 2
+MAX_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled program and what it took.
+
+    Attributes:
+        artifact: its folder; digest: the program's sha256.
+        lm_calls: requests to the LM, those answered from the store included.
+        dev: score on held-out training rows (or the dev split), with interval, by output,
+            and the calibration error; None where no output is a decision.
+        notes: what the passes say.
+    """
+
+    name: str
+    artifact: Path
+    digest: str
+    lm: str
+    lm_calls: int
+    tokens: int
+    seconds: float
+    dev: dict[str, Any] | None
+    notes: tuple[str, ...]
+    program: Program
+    recipe: Recipe
+    seed: int
+
+
+def compile_program(
+    source: Source,
+    train: Sequence[Row],
+    *,
+    lm: Recorded,
+    lm_name: str,
+    out: Path,
+    dev: Sequence[Row] = (),
+    seed: int = 0,
+    provenance: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Compiled:
+    """Compile a program on an LM.
+
+    Args:
+        source: the program and its recipe.
+        train: typed rows with inputs and labels; dev: the same, to select on.
+        lm: the LM, recorded; lm_name: how a user names it.
+        out: the artifact is written to a folder named by its digest in here.
+        seed: fixes every draw.
+        provenance: what the caller knows of where things come from.
+
+    Raises:
+        InputError: rows, recipe and program do not fit.
+        LMError: the LM fails; what was asked is kept, and running again goes on.
+        StorageError: the artifact cannot be written.
+    """
+    start = time.monotonic()
+    calls_before, tokens_before = lm.calls, lm.usage.tokens
+    progress = progress or Progress()
+    recipe = source.recipe
+    metric_named(recipe.metric, tuple(field.name for field in source.contract.outputs))
+    context = Context(lm=lm, seed=seed, budget=recipe.budget, progress=progress)
+    draft = Draft(
+        name=source.name,
+        contract=source.contract,
+        instruction=source.instruction,
+        train=list(train),
+        dev=list(dev),
+        module=source.module,
+        demos=list(source.demos),
+    )
+    for one in recipe.passes:
+        one.apply(draft, context)
+    choices = _settle(draft, context, recipe)
+    step, heads = _step(draft, choices)
+    uses_lm = step.generate is not None or (step.decide is not None and bool(step.decide.reads))
+    contract = source.contract.as_json()
+    spec = ProgramSpec(
+        name=source.name,
+        contract=contract,
+        contract_sha256=source.contract.digest,
+        steps={source.name: step},
+        flow=(source.name,),
+        lm=LMSpec(id=lm.id, name=lm_name) if uses_lm else None,
+    )
+    dev_scores = _dev_scores(draft, choices, recipe)
+    written = out / "new"
+    digest = write_artifact(
+        written,
+        spec,
+        {source.name: heads},
+        probes=_probes(source.name, step, draft, lm),
+        provenance={
+            "recipe": recipe.as_json(),
+            "seed": seed,
+            "data": {"train": rows_digest(train), "dev": rows_digest(dev) if dev else None},
+            "rows": {"train": len(train), "dev": len(dev)},
+            "lm": lm.id,
+            "journal": None,
+            "dev": dev_scores,
+            "versions": _versions(),
+            **(provenance or {}),
+        },
+    )
+    artifact = out / digest[:16]
+    _move(written, artifact)
+    return Compiled(
+        name=source.name,
+        artifact=artifact,
+        digest=digest,
+        lm=lm.id,
+        lm_calls=lm.calls - calls_before,
+        tokens=lm.usage.tokens - tokens_before,
+        seconds=time.monotonic() - start,
+        dev=dev_scores,
+        notes=tuple(draft.notes),
+        program=load_artifact(artifact, lm=lm if uses_lm else None, version=source.name),
+        recipe=recipe,
+        seed=seed,
+    )
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit of the repository around a folder, or None."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _settle(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]:
+    if not draft.contract.decisions or not (draft.readouts or draft.students):
+        return {}
+    choices = _choose_all(draft, context, recipe)
+    used = sorted({choice.read for choice in choices.values() if choice.read is not None})
+    if used and used != list(range(len(draft.reads))):
+        # Only what will be asked is fitted on: a question's rounding may depend on those before it.
+        outputs = {i: tuple(name for name, c in choices.items() if c.read == i) for i in used}
+        draft.reads = [draft.reads[i].model_copy(update={"outputs": outputs[i]}) for i in used]
+        kept = {name: choice.read for name, choice in choices.items()}
+        readout = next(one for one in recipe.passes if isinstance(one, Readout))
+        readout.fit(draft, context)
+        draft.readouts = {name: found for name, found in draft.readouts.items() if kept[name] is not None}
+        choices = _choose_all(draft, context, recipe)
+    draft.notes += [f"{name}: {choice.why}" for name, choice in choices.items()]
+    return choices
+
+
+def _choose_all(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]:
+    found = {}
+    for field in draft.contract.decisions:
+        labels = [row[field.name] for row in draft.fit_rows]
+        rows = held_out_rows(oof_folds(labels, n_dev=draft.n_dev, seed=context.seed))
+        found[field.name] = choose(draft, field, rows, target=recipe.target)
+    return found
+
+
+def _step(draft: Draft, choices: dict[str, Choice]) -> tuple[StepSpec, Heads]:
+    contract = draft.contract
+    decided = bool(choices)
+    generated = contract.values if decided else contract.outputs
+    decide = None
+    tfidf: Tfidf | None = None
+    if decided:
+        used = sorted({choice.read for choice in choices.values() if choice.read is not None})
+        reads = []
+        for i in used:
+            outputs = tuple(name for name, choice in choices.items() if choice.read == i)
+            # What a generated read says covers all the outputs that it was asked for.
+            changed = {} if draft.reads[i].mode == "generated" else {"outputs": outputs}
+            reads.append(draft.reads[i].model_copy(update=changed))
+        tfidf = draft.tfidf if any(choice.head.student for choice in choices.values()) else None
+        decide = Decide(
+            prompt=draft.prompt or render_decide(draft.instruction, contract, draft.demos),
+            reads=tuple(reads),
+            heads={name: _head_spec(draft, name, choice) for name, choice in choices.items()},
+            tfidf_words=tfidf.n_words if tfidf else 0,
+        )
+    generate = None
+    if generated:
+        generate = Generate(
+            prompt=render_generate(draft.instruction, contract, draft.demos, generated),
+            outputs=tuple(field.name for field in generated),
+            max_tokens=MAX_TOKENS,
+        )
+    sides = contract.as_json()
+    step = StepSpec(
+        instruction=draft.instruction,
+        inputs=sides["inputs"],
+        outputs=sides["outputs"],
+        demos=tuple(draft.demos),
+        decide=decide,
+        generate=generate,
+    )
+    return step, Heads({name: choice.head for name, choice in choices.items()}, tfidf)
+
+
+def _head_spec(draft: Draft, name: str, choice: Choice) -> HeadSpec:
+    field = next(field for field in draft.contract.decisions if field.name == name)
+    return HeadSpec(
+        choices=tuple(field.choices or ()),
+        mix=choice.head.mix,
+        threshold=choice.head.threshold,
+        readout=choice.head.readout is not None,
+        student=choice.head.student is not None,
+    )
+
+
+def _dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict[str, Any] | None:
+    if not choices or draft.contract.values:
+        return None
+    right_by_output, calibration = {}, {}
+    n = len(draft.fit_rows)
+    rows = draft.fit_rows[n - draft.n_dev :] if draft.n_dev else draft.fit_rows
+    for field in draft.contract.decisions:
+        options = list(field.choices or ())
+        classes = np.array([options.index(row[field.name]) for row in rows], np.intp)
+        held_out = choices[field.name].held_out
+        right = held_out.argmax(axis=1) == classes
+        right_by_output[field.name] = right
+        calibration[field.name] = expected_calibration_error(np.exp(held_out.max(axis=1)), right)
+    counted = [recipe.metric] if recipe.metric in right_by_output else list(right_by_output)
+    right = np.all([right_by_output[name] for name in counted], axis=0)
+    return {
+        "score": float(right.mean()),
+        "ci": list(wilson(int(right.sum()), len(right))),
+        "n": len(right),
+        "how": "dev split" if draft.n_dev else "cross-fitted on train",
+        "by_output": {name: float(found.mean()) for name, found in right_by_output.items()},
+        "calibration_error": calibration,
+    }
+
+
+def _probes(name: str, step: StepSpec, draft: Draft, lm: Recorded) -> list[Probe]:
+    if step.decide is None or not any(read.mode == "logprobs" for read in step.decide.reads):
+        return []
+    probes = []
+    for row in draft.fit_rows[:N_PROBES]:
+        inputs = {field.name: row[field.name] for field in draft.contract.inputs}
+        for i, found in enumerate(read_features(step.decide, draft.contract, lm, inputs)):
+            if step.decide.reads[i].mode == "logprobs":
+                expected = tuple(round(float(value), 4) for value in found)
+                probes.append(Probe(step=name, read=i, inputs=inputs, logprobs=expected))
+    return probes
+
+
+def _move(written: Path, artifact: Path) -> None:
+    """Give the artifact its name; the same digest again keeps the folder that is there."""
+    import shutil
+
+    from ..runtime import check_manifest
+
+    try:
+        if artifact.exists():
+            try:
+                check_manifest(artifact)
+                shutil.rmtree(written)
+                return
+            except InputError:
+                shutil.rmtree(artifact)
+        written.rename(artifact)
+    except OSError as error:
+        raise OutsideError(f"cannot write the artifact: {error}", where=str(artifact)) from error
+
+
+def _versions() -> dict[str, str]:
+    names = ("shipworthy", "dspy", "numpy", "scikit-learn", "scipy", "xllamacpp", "pydantic")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

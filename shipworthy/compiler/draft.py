@@ -1,0 +1,92 @@
+"""A program in the making, and what the passes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..lms import Recorded
+from ..runtime import Contract, Demo, Progress, PromptSpec, Read, ReadoutHead, StudentHead, Tfidf
+from .recipe import Budget
+
+if TYPE_CHECKING:
+    import dspy
+
+Row = dict[str, Any]
+Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted head of one output, and what it says of rows that it was not fitted on.
+
+    Attributes:
+        head: fitted on all rows.
+        held_out: log-probabilities by row and class, from fits without that row's fold; (N, C).
+        read: index of the read whose features it takes; None for a student.
+    """
+
+    head: ReadoutHead | StudentHead
+    held_out: NDArray[np.float64]
+    read: int | None = None
+
+
+@dataclass
+class Draft:
+    """What the passes work on.
+
+    Attributes:
+        train: rows to fit on, typed; dev: rows to select on, empty where train is cross-fitted.
+        demos: worked examples of the prompt; their rows are left out of the readout's fit.
+        prompt, reads: of the decisions, once a readout pass has set them.
+        readouts, students: candidates by output; a readout may have several.
+        tfidf: the students' vocabulary.
+        unread: train rows that the budget leaves no call for; the students learn from them.
+        notes: what passes have to say to the user.
+    """
+
+    name: str
+    contract: Contract
+    instruction: str
+    train: list[Row]
+    dev: list[Row]
+    module: dspy.Module
+    demos: list[Demo] = field(default_factory=list)
+    prompt: PromptSpec | None = None
+    reads: list[Read] = field(default_factory=list)
+    readouts: dict[str, list[Candidate]] = field(default_factory=dict)
+    students: dict[str, Candidate] = field(default_factory=dict)
+    tfidf: Tfidf | None = None
+    unread: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def demo_rows(self) -> list[Row]:
+        """The demos as rows."""
+        return [{**demo.inputs, **demo.outputs} for demo in self.demos]
+
+    @property
+    def fit_rows(self) -> list[Row]:
+        """Train rows that are no demos and not left unread, and dev rows behind them."""
+        shown = [demo.inputs for demo in self.demos]
+        names = [field.name for field in self.contract.inputs]
+        kept = [row for row in self.train if {name: row[name] for name in names} not in shown]
+        return [row for row in kept if row not in self.unread] + self.dev
+
+    @property
+    def n_dev(self) -> int:
+        """How many of `fit_rows`, at their end, are dev rows."""
+        return len(self.dev)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What passes may use: the LM with its count of calls, the seed, the budget, and who listens."""
+
+    lm: Recorded
+    seed: int
+    budget: Budget
+    progress: Progress

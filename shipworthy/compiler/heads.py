@@ -1,0 +1,184 @@
+"""Fit heads: multinomial logistic regressions, what they say of rows held out, and their mix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime import ReadoutHead, StudentHead, Tfidf, log_softmax
+from .draft import Folds
+
+Matrix = NDArray[np.float64]
+N_FOLDS = 5
+MIX_PRIOR = 1e-3
+"""Weight of the pull of a mix towards (1, 1), in nats a squared unit; it only breaks ties."""
+
+
+def oof_folds(labels: Sequence[Any], *, n_dev: int, seed: int) -> Folds:
+    """Pairs of (fitted on, held out) row indices.
+
+    With dev rows (the last `n_dev`): one pair. Else five folds, stratified by label: the
+    rows of each class are dealt out in a seeded order, so that classes with fewer rows
+    than folds are spread as far as they go.
+    """
+    n = len(labels)
+    if n_dev:
+        return [(np.arange(n - n_dev), np.arange(n - n_dev, n))]
+    rng = np.random.default_rng(seed)
+    order: list[int] = []
+    for label in sorted(set(labels), key=str):
+        order += rng.permutation([i for i in range(n) if labels[i] == label]).tolist()
+    fold_of = np.empty(n, np.intp)
+    fold_of[order] = np.arange(n) % N_FOLDS
+    return [
+        (np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold))
+        for fold in range(N_FOLDS)
+        if (fold_of == fold).any() and (fold_of != fold).any()
+    ]
+
+
+def held_out_rows(folds: Folds) -> NDArray[np.intp]:
+    """Rows that some fold holds out, in order: those that selection may look at."""
+    return np.sort(np.concatenate([held for _, held in folds]))
+
+
+def cross_fit(
+    fit: Callable[[NDArray[np.intp]], Callable[[NDArray[np.intp]], Matrix]],
+    folds: Folds,
+    shape: tuple[int, int],
+) -> Matrix:
+    """Log-probabilities of each held-out row by a fit without its fold; other rows stay NaN."""
+    result = np.full(shape, np.nan)
+    for fitted_on, held in folds:
+        result[held] = fit(fitted_on)(held)
+    return result
+
+
+def fit_readout(
+    features: Matrix, classes: NDArray[np.intp], n_classes: int, label_columns: Sequence[int], *, c: float
+) -> ReadoutHead:
+    """A readout head from log-probabilities.
+
+    Args:
+        features: shape (N, K); classes: class index by row, shape (N,).
+        n_classes: C; classes without rows are scored from their label's first token.
+        label_columns: for each class, the column of its label's first token, or -1.
+        c: inverse strength of the L2 penalty.
+    """
+    mean = features.mean(axis=0)
+    scale = np.maximum(features.std(axis=0), 1e-3)
+    scaled = (features - mean) / scale
+    weights, bias, seen = _logistic(scaled, classes, n_classes, c)
+    if len(seen) < n_classes:
+        _score_from_labels(features, scaled, weights, bias, seen, label_columns, mean, scale)
+    return ReadoutHead(*(np.asarray(part, np.float32) for part in (mean, scale, weights, bias)))
+
+
+def fit_student(
+    texts: Sequence[str], classes: NDArray[np.intp], n_classes: int, *, c: float, tfidf: Tfidf | None = None
+) -> tuple[Tfidf, StudentHead]:
+    """A student: TF-IDF and logistic regression, with a floor for classes without rows."""
+    tfidf = tfidf or Tfidf.fit(texts)
+    matrix = _sparse(tfidf, texts)
+    weights, bias, seen = _logistic(matrix, classes, n_classes, c)
+    unseen = sorted(set(range(n_classes)) - set(seen))
+    if unseen:
+        bias[unseen] = bias[seen].mean() - np.log1p(len(texts) / max(1, len(seen)))
+    return tfidf, StudentHead(weights.astype(np.float32), bias.astype(np.float32))
+
+
+def student_log_probabilities(tfidf: Tfidf, head: StudentHead, texts: Sequence[str]) -> Matrix:
+    """By row and class; shape (N, C)."""
+    return np.stack([head.log_probabilities(*tfidf.transform(text)) for text in texts])
+
+
+def fit_mix(parts: Sequence[Matrix], classes: NDArray[np.intp]) -> tuple[tuple[float, ...], Matrix]:
+    """Weights that make the sum of held-out log-probabilities fit best, and the mixed log-probabilities.
+
+    Minimises the log-loss of softmax(sum of weight times part) with weights within [0, 8]:
+    temperature scaling (Guo et al. 2017) for one part, logarithmic pooling for two.
+    """
+    from scipy.optimize import minimize
+
+    stacked = np.stack(parts)
+    rows = np.arange(len(classes))
+
+    def mixed(weights: Matrix) -> Matrix:
+        return log_softmax(np.tensordot(weights, stacked, axes=1))
+
+    def loss(weights: Matrix) -> float:
+        fit = -float(mixed(weights)[rows, classes].mean())
+        return fit + MIX_PRIOR * float(((weights - 1) ** 2).sum())
+
+    start = np.ones(len(parts))
+    found = minimize(loss, start, method="L-BFGS-B", bounds=[(0.0, 8.0)] * len(parts))
+    weights = np.round(found.x, 4)
+    return tuple(float(weight) for weight in weights), mixed(weights)
+
+
+def _logistic(
+    features: Any, classes: NDArray[np.intp], n_classes: int, c: float
+) -> tuple[Matrix, Matrix, list[int]]:
+    """Weights (C, F), bias (C,), and the classes that have rows; zero for those that have none."""
+    seen = sorted(set(classes.tolist()))
+    weights = np.zeros((n_classes, features.shape[1]))
+    bias = np.zeros(n_classes)
+    if len(seen) > 1:
+        from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
+
+        # One thread: the order of additions, and so the last bits, must not depend on the machine's load.
+        with threadpool_limits(1):
+            model = LogisticRegression(C=c, max_iter=2000, tol=1e-5).fit(features, classes)
+        if len(seen) == 2:
+            weights[seen] = np.vstack([-model.coef_ / 2, model.coef_ / 2])
+            bias[seen] = np.concatenate([-model.intercept_ / 2, model.intercept_ / 2])
+        else:
+            weights[seen], bias[seen] = model.coef_, model.intercept_
+    return weights, bias, seen
+
+
+def _score_from_labels(
+    features: Matrix,
+    scaled: Matrix,
+    weights: Matrix,
+    bias: Matrix,
+    seen: list[int],
+    label_columns: Sequence[int],
+    mean: Matrix,
+    scale: Matrix,
+) -> None:
+    """Give classes without rows the line that maps label log-probabilities to logits of the others."""
+    known = [k for k in seen if label_columns[k] >= 0]
+    slope = intercept = 0.0
+    if known:
+        x = features[:, [label_columns[k] for k in known]].ravel()
+        y = (scaled @ weights[known].T + bias[known]).ravel()
+        spread = x - x.mean()
+        slope = max(0.0, float(spread @ y) / max(float(spread @ spread), 1e-9))
+        intercept = float(y.mean() - slope * x.mean())
+    handicap = np.log1p(len(features) / max(1, len(seen)))
+    for k in sorted(set(range(len(bias))) - set(seen)):
+        bias[k] = intercept - handicap
+        if label_columns[k] >= 0:
+            column = label_columns[k]
+            weights[k, column] = slope * scale[column]
+            bias[k] += slope * mean[column]
+
+
+def _sparse(tfidf: Tfidf, texts: Sequence[str]) -> Any:
+    from scipy.sparse import csr_matrix
+
+    rows = [tfidf.transform(text) for text in texts]
+    starts = np.cumsum([0, *(len(indices) for indices, _ in rows)])
+    return csr_matrix(
+        (
+            np.concatenate([values for _, values in rows]),
+            np.concatenate([indices for indices, _ in rows]),
+            starts,
+        ),
+        shape=(len(texts), len(tfidf.terms)),
+    )

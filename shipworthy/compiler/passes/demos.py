@@ -1,0 +1,100 @@
+"""Choose demos for the static prefix: one typical row of each class."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import InputError
+from ...examples import digest_of
+from ...runtime import Contract, Demo, Tfidf, student_text
+from ..draft import Context, Draft, Row
+
+ENOUGH = 3
+"""A class with fewer rows than this gives no demo: it needs them for the fit."""
+
+
+@dataclass(frozen=True)
+class Demos:
+    """Show the LM one row of each class of the decision that has the most classes.
+
+    Of a class's rows, the one nearest to the class's centre (by TF-IDF) is taken; among
+    equals, the one whose other labels were shown least. For programs without decisions,
+    `without_classes` rows are taken in an order fixed by the seed. The demos together
+    take at most a quarter of the context.
+
+    Attributes:
+        without_classes: how many demos a program without decisions gets.
+    """
+
+    without_classes: int = 3
+
+    def apply(self, draft: Draft, context: Context) -> None:
+        """Set the draft's demos."""
+        if draft.readouts:
+            raise InputError("demos must be chosen before the readout is fitted", hint="reorder the passes")
+        contract = draft.contract
+        if contract.decisions:
+            chosen = _one_a_class(draft.train, contract)
+        else:
+            rows = sorted(draft.train, key=lambda row: digest_of([context.seed, row]))
+            chosen = rows[: self.without_classes]
+        order = np.random.default_rng(context.seed).permutation(len(chosen))
+        demos = [_demo(chosen[i], contract) for i in order]
+        draft.demos = _within(demos, context.lm.context // 4, draft)
+        draft.notes.append(f"{len(draft.demos)} demos in the prompt")
+
+
+def _one_a_class(rows: list[Row], contract: Contract) -> list[Row]:
+    primary = max(contract.decisions, key=lambda field: len(field.choices or ()))
+    others = [field.name for field in contract.decisions if field is not primary]
+    texts = [student_text(contract, row) for row in rows]
+    tfidf = Tfidf.fit(texts)
+    shown: Counter[tuple[str, str]] = Counter()
+    by_class: dict[str, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        by_class[str(row[primary.name])].append(i)
+    chosen = []
+    for label in sorted(by_class):
+        indices = by_class[label]
+        if len(indices) < ENOUGH:
+            continue
+        typical = _typical(tfidf, texts, indices)
+        nearest = sorted(indices, key=lambda i: (-typical[i], i))[:ENOUGH]
+        repeats = {i: sum(shown[name, str(rows[i][name])] for name in others) for i in nearest}
+        best = min(nearest, key=lambda i: (repeats[i], nearest.index(i)))
+        shown.update((name, str(rows[best][name])) for name in others)
+        chosen.append(rows[best])
+    return chosen
+
+
+def _typical(tfidf: Tfidf, texts: list[str], indices: list[int]) -> dict[int, float]:
+    """Mean similarity of each row to its class."""
+    dense = np.zeros((len(indices), len(tfidf.terms)), np.float32)
+    for position, i in enumerate(indices):
+        columns, values = tfidf.transform(texts[i])
+        dense[position, columns] = values
+    centre = dense.mean(axis=0)
+    return {i: float(dense[position] @ centre) for position, i in enumerate(indices)}
+
+
+def _demo(row: Row, contract: Contract) -> Demo:
+    return Demo(
+        inputs={field.name: row[field.name] for field in contract.inputs},
+        outputs={field.name: row[field.name] for field in contract.outputs},
+    )
+
+
+def _within(demos: list[Demo], tokens: int, draft: Draft) -> list[Demo]:
+    """The demos that fit into so many tokens, at about three characters a token, shortest first."""
+    kept: set[int] = set()
+    room = tokens * 3
+    for i in sorted(range(len(demos)), key=lambda i: (len(str(demos[i])), i)):
+        room -= len(str(demos[i]))
+        if room < 0:
+            draft.notes.append(f"only {len(kept)} of {len(demos)} demos fit into the context")
+            break
+        kept.add(i)
+    return [demo for i, demo in enumerate(demos) if i in kept]

@@ -1,0 +1,184 @@
+"""Fit the readout: which tokens to read, in which calls, and a head for each decision."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ExamplesError
+from ...examples import digest_of
+from ...lms import Recorded
+from ...runtime import (
+    Decide,
+    Field,
+    Read,
+    label_text,
+    opening_of,
+    ordered_map,
+    read_features,
+    render_decide,
+    student_text,
+)
+from ..draft import Candidate, Context, Draft, Row
+from ..heads import Matrix, cross_fit, fit_readout, oof_folds
+
+WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+@dataclass(frozen=True)
+class Readout:
+    """Read log-probabilities at the answer position, and fit a head on the training rows.
+
+    The tokens read are the first ones of the labels and of the words that most training
+    rows hold. All decisions of a step may share the call of the one with the most
+    classes, or have a short call of their own; what dev shows to be no worse is kept.
+    Where the LM gives no log-probabilities, it names its labels instead.
+
+    Attributes:
+        width: tokens read in a call.
+        c: inverse strength of the L2 penalty.
+        separate: whether calls of their own are tried at all.
+    """
+
+    width: int = 256
+    c: float = 0.3
+    separate: bool = True
+
+    def apply(self, draft: Draft, context: Context) -> None:
+        """Read every row once, and fit candidates for each decision."""
+        contract = draft.contract
+        if not contract.decisions:
+            return
+        draft.prompt = render_decide(draft.instruction, contract, draft.demos)
+        draft.reads = self._reads(draft, context.lm)
+        if not context.lm.reads_logprobs:
+            draft.notes.append(
+                "the LM gives no log-probabilities: decisions are generated under an enum schema"
+            )
+        _within_budget(draft, context)
+        self.fit(draft, context)
+
+    def fit(self, draft: Draft, context: Context) -> None:
+        """Fit candidates for the draft's reads; calls made before are not repeated."""
+        contract = draft.contract
+        features = _features(draft, context)
+        draft.readouts = {}
+        for field in contract.decisions:
+            draft.readouts[field.name] = [
+                self._candidate(draft, field, i, read, features[i], context)
+                for i, read in enumerate(draft.reads)
+                if field.name in read.outputs
+            ]
+
+    def _reads(self, draft: Draft, lm: Recorded) -> list[Read]:
+        contract = draft.contract
+        decisions = sorted(contract.decisions, key=lambda field: -len(field.choices or ()))
+        names = tuple(field.name for field in contract.decisions)
+        if not lm.reads_logprobs:
+            return [Read(mode="generated", outputs=names)]
+        tokens = _tokens(draft, lm, self.width)
+        first, *others = decisions
+        reads = [Read(mode="logprobs", outputs=names, opening=opening_of(first), tokens=tokens)]
+        if self.separate:
+            reads += [
+                Read(mode="logprobs", outputs=(field.name,), opening=opening_of(field), tokens=tokens)
+                for field in others
+            ]
+        return reads
+
+    def _candidate(
+        self,
+        draft: Draft,
+        field: Field,
+        index: int,
+        read: Read,
+        features: Matrix,
+        context: Context,
+    ) -> Candidate:
+        choices = list(field.choices or ())
+        fit_rows = draft.fit_rows
+        labels = [row[field.name] for row in fit_rows]
+        classes = np.array([choices.index(label) for label in labels], np.intp)
+        columns = _label_columns(field, read, context.lm)
+
+        def fit(chosen: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Matrix]:
+            head = fit_readout(features[chosen], classes[chosen], len(choices), columns, c=self.c)
+            return lambda held: np.stack([head.log_probabilities(features[i]) for i in held])
+
+        folds = oof_folds(labels, n_dev=draft.n_dev, seed=context.seed)
+        held_out = cross_fit(fit, folds, (len(fit_rows), len(choices)))
+        head = fit_readout(features, classes, len(choices), columns, c=self.c)
+        return Candidate(head, held_out, read=index)
+
+
+def _within_budget(draft: Draft, context: Context) -> None:
+    """Leave train rows unread, a seeded sample of them, where the budget has no call for them."""
+    if context.budget.calls is None:
+        return
+    n = len(draft.fit_rows)
+    each = max(1, len(draft.reads))
+    room = (context.budget.calls - context.lm.calls) // each
+    least = draft.n_dev + 2 * max(len(field.choices or ()) for field in draft.contract.decisions)
+    if room < min(n, least):
+        raise ExamplesError(
+            f"{context.budget.calls} calls are too few to fit the readout",
+            hint=f"at least {min(n, least) * each + context.lm.calls} are needed",
+        )
+    if room < n:
+        order = sorted(draft.fit_rows[: n - draft.n_dev], key=lambda row: digest_of([context.seed, row]))
+        draft.unread = order[room - draft.n_dev :]
+        draft.notes.append(f"the budget leaves {len(draft.unread)} training rows unread by the LM")
+
+
+def _features(draft: Draft, context: Context) -> list[Matrix]:
+    """For each read a matrix over the fit rows; shape (N, K)."""
+    if draft.prompt is None:
+        raise ValueError("the prompt is rendered first")
+    decide = Decide(prompt=draft.prompt, reads=tuple(draft.reads), heads={})
+    rows = draft.fit_rows
+
+    def ask(row: Row) -> list[NDArray[np.float32]]:
+        return read_features(decide, draft.contract, context.lm, row)
+
+    context.progress.start("reading the training rows", len(rows))
+    found: list[list[NDArray[np.float32]]] = []
+    for outcome in ordered_map(ask, rows, workers=context.lm.workers):
+        found.append(outcome.unwrap())
+        context.progress.advance(len(found))
+    context.progress.finish()
+    return [np.stack(column).astype(np.float64) for column in zip(*found, strict=True)]
+
+
+def _tokens(draft: Draft, lm: Recorded, width: int) -> tuple[int, ...]:
+    """First tokens of the labels, then of the words that most training rows hold."""
+    found: dict[int, None] = {}
+    for field in draft.contract.decisions:
+        for choice in field.choices or ():
+            found[first_token(lm, label_text(choice))] = None
+    frequency: Counter[str] = Counter()
+    for row in draft.train:
+        frequency.update(set(WORD.findall(student_text(draft.contract, row).lower())))
+    for word, _ in sorted(frequency.items(), key=lambda entry: (-entry[1], entry[0])):
+        if len(found) >= width:
+            break
+        found[first_token(lm, word)] = None
+    return tuple(found)
+
+
+def first_token(lm: Recorded, text: str) -> int:
+    """The first token of a word behind a space."""
+    return lm.tokenize(f" {text}")[0]
+
+
+def _label_columns(field: Field, read: Read, lm: Recorded) -> Sequence[int]:
+    """The column of each class's own label among a read's features, or -1."""
+    choices = field.choices or ()
+    if read.mode == "generated":
+        return [-1] * len(choices)
+    columns = {token: i for i, token in enumerate(read.tokens)}
+    return [columns.get(first_token(lm, label_text(choice)), -1) for choice in choices]

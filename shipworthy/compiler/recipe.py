@@ -1,0 +1,110 @@
+"""How a program is compiled: passes, metric, budget and gate, as a project states them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .draft import Context, Draft
+
+
+class Pass(Protocol):
+    """One job of the compiler. It changes the draft, and says what it did."""
+
+    def apply(self, draft: Draft, context: Context) -> None:
+        """Do the job."""
+        ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What compiling may spend; None is no limit.
+
+    Attributes:
+        calls: requests to the LM.
+    """
+
+    calls: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """From `calls=500`.
+
+        Raises:
+            InputError: a key is unknown or a number is none.
+        """
+        values = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            key, _, value = part.partition("=")
+            if key != "calls":
+                raise InputError(f"a budget in {key!r} is not kept", hint="use calls=N")
+            if not value.isdigit() or int(value) < 1:
+                raise InputError(f"{part!r} is no whole number above 0", hint="use calls=N")
+            values[key] = int(value)
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a version must show to become champion.
+
+    Attributes:
+        champion_mean: the least mean difference to the champion, on the same rows.
+        champion_lower: the least lower bound of that difference.
+    """
+
+    champion_mean: float = 0.0
+    champion_lower: float = -0.10
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Passes in order, the metric that counts, and the gate.
+
+    Attributes:
+        passes: what is done, in this order.
+        metric: `exact` (every output right) or the name of one output.
+        target: accuracy that the rows a program answers should have; sets its thresholds.
+        budget: what compiling may spend.
+        gate: what promotion asks.
+    """
+
+    passes: Sequence[Pass] = ()
+    metric: str = "exact"
+    target: float = 0.9
+    budget: Budget = field(default_factory=Budget)
+    gate: Gate = field(default_factory=Gate)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target < 1:
+            raise InputError(f"a target accuracy lies between 0 and 1, not {self.target}")
+        object.__setattr__(self, "passes", tuple(self.passes))
+
+    def as_json(self) -> dict[str, Any]:
+        """For provenance: names and parameters."""
+        return {
+            "passes": [describe(one) for one in self.passes],
+            "metric": self.metric,
+            "target": self.target,
+            "budget": dataclasses.asdict(self.budget),
+            "gate": dataclasses.asdict(self.gate),
+        }
+
+
+def describe(one: Any) -> dict[str, Any]:
+    """A pass as JSON: its name, and its parameters as text where they are no JSON."""
+    parameters = (
+        {item.name: getattr(one, item.name) for item in dataclasses.fields(one) if item.repr}
+        if dataclasses.is_dataclass(one)
+        else {}
+    )
+    plain = {
+        name: value if isinstance(value, bool | int | float | str | None) else type(value).__name__
+        for name, value in parameters.items()
+    }
+    return {"name": type(one).__name__, **plain}

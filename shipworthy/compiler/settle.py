@@ -1,0 +1,121 @@
+"""Choose what decides each output: readout, student, or both, in a shared call or its own.
+
+Every choice is made on rows that the candidate was not fitted on. The cheaper option is
+kept unless the dearer one is better: a shared call unless an own call lowers the
+log-loss beyond doubt, the student alone where it is right as often and its log-loss is
+not worse beyond doubt. "Beyond doubt" is a paired 90 % interval that excludes zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime import DecisionHead, Field, ReadoutHead, StudentHead
+from ..scoring import threshold_with_guarantee
+from .draft import Candidate, Draft
+from .heads import Matrix, fit_mix
+
+DOUBT_Z = NormalDist().inv_cdf(0.95)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What decides one output.
+
+    Attributes:
+        head: as the artifact holds it; read: index into the draft's reads, None without one.
+        held_out: log-probabilities by row, by fits that did not see the row; (N, C).
+        why: one sentence.
+    """
+
+    head: DecisionHead
+    read: int | None
+    held_out: Matrix
+    why: str
+
+
+def choose(draft: Draft, field: Field, rows: NDArray[np.intp], *, target: float) -> Choice:
+    """The choice for one decision.
+
+    Args:
+        rows: the indices that selection may look at.
+        target: accuracy wanted of answered rows; sets the threshold.
+
+    Raises:
+        ValueError: no pass has made a candidate.
+    """
+    choices = list(field.choices or ())
+    classes = np.array([choices.index(row[field.name]) for row in draft.fit_rows], np.intp)[rows]
+    readout = _best_read(draft.readouts.get(field.name, []), rows, classes)
+    student = draft.students.get(field.name)
+    if readout is None and student is None:
+        raise ValueError(f"nothing decides {field.name!r}: the recipe needs a readout or a student")
+    if readout is None or student is None:
+        only = readout or student
+        mix, mixed = fit_mix([only.held_out[rows]], classes)  # type: ignore[union-attr]
+        why = "the readout decides" if readout else "the student decides: the recipe has no readout"
+    else:
+        mix, mixed = fit_mix([readout.held_out[rows], student.held_out[rows]], classes)
+        alone, alone_mixed = fit_mix([student.held_out[rows]], classes)
+        why = f"readout and student together: {_share(mixed, classes)} on held-out rows"
+        why += f", student alone {_share(alone_mixed, classes)}"
+        if _as_good(alone_mixed, mixed, classes):
+            readout, mix, mixed = None, alone, alone_mixed
+            why = f"the student alone is as good on held-out rows: {_share(alone_mixed, classes)}"
+    a, b = (mix[0], mix[-1]) if readout and student else (mix[0], 0.0) if readout else (0.0, mix[-1])
+    confidence = np.exp(mixed.max(axis=1))
+    right = mixed.argmax(axis=1) == classes
+    threshold = threshold_with_guarantee(confidence, right, target=target)
+    head = DecisionHead(
+        readout=readout.head if readout and isinstance(readout.head, ReadoutHead) else None,
+        student=student.head if student and b and isinstance(student.head, StudentHead) else None,
+        mix=(a, b),
+        threshold=threshold or 0.0,
+    )
+    if threshold is None:
+        why += f"; no threshold can promise {target:.0%}, so every row counts as answered"
+    return Choice(head, readout.read if readout else None, mixed, why)
+
+
+def _best_read(
+    candidates: Sequence[Candidate], rows: NDArray[np.intp], classes: NDArray[np.intp]
+) -> Candidate | None:
+    """The shared call (first) unless an own call (second) is better beyond doubt."""
+    if not candidates:
+        return None
+    best = candidates[0]
+    for other in candidates[1:]:
+        mixed = [fit_mix([c.held_out[rows]], classes)[1] for c in (best, other)]
+        if _difference(_losses(mixed[0], classes), _losses(mixed[1], classes))[0] > 0:
+            best = other
+    return best
+
+
+def _as_good(simple: Matrix, full: Matrix, classes: NDArray[np.intp]) -> bool:
+    right_simple = int((simple.argmax(axis=1) == classes).sum())
+    right_full = int((full.argmax(axis=1) == classes).sum())
+    low, _ = _difference(_losses(simple, classes), _losses(full, classes))
+    return right_simple >= right_full and low <= 0
+
+
+def _losses(log_probabilities: Matrix, classes: NDArray[np.intp]) -> Matrix:
+    return -log_probabilities[np.arange(len(classes)), classes]
+
+
+def _difference(first: Matrix, second: Matrix) -> tuple[float, float]:
+    """Interval of the mean paired difference, normal approximation at 90 %."""
+    gaps = first - second
+    if len(gaps) < 2:
+        return -np.inf, np.inf
+    half = DOUBT_Z * float(gaps.std(ddof=1)) / np.sqrt(len(gaps))
+    return float(gaps.mean()) - half, float(gaps.mean()) + half
+
+
+def _share(log_probabilities: Matrix, classes: Any) -> str:
+    return f"{float((log_probabilities.argmax(axis=1) == classes).mean()):.1%}"

@@ -1,0 +1,14 @@
+"""Evidence: the program against the prototype and simple baselines, on rows it has not seen."""
+
+from .certificate import Certificate, Opponent, certify, page_of
+from .prototype import answer_freely, read_answer, read_recorded
+
+__all__ = [
+    "Certificate",
+    "Opponent",
+    "answer_freely",
+    "certify",
+    "page_of",
+    "read_answer",
+    "read_recorded",
+]

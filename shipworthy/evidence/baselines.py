@@ -1,0 +1,100 @@
+"""The simple things that a program must not lose to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..compiler import fit_student
+from ..examples import canonical_json
+from ..lift import Prototype
+from ..lms import LM
+from ..runtime import Answer, Contract, Outcome, StepTrace, ordered_map, student_text, wire_schema
+from .prototype import answer_from_text, prompt_of
+
+Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
+STUDENT_C = 30.0
+
+
+def majority(contract: Contract, train: Sequence[Mapping[str, Any]]) -> Many:
+    """The commonest value of each output, whatever the row says."""
+    common: dict[str, Any] = {}
+    for field in contract.outputs:
+        counts = Counter(canonical_json(row[field.name]) for row in train)
+        best = min(counts, key=lambda text: (-counts[text], text))
+        common[field.name] = next(row[field.name] for row in train if canonical_json(row[field.name]) == best)
+    return lambda rows: ordered_map(lambda _: _plain(dict(common)), rows, workers=1)
+
+
+def tfidf_lr(contract: Contract, train: Sequence[Mapping[str, Any]]) -> Many:
+    """TF-IDF of words and characters, and a logistic regression for each decision.
+
+    Outputs that are no decisions get their commonest value.
+    """
+    texts = [student_text(contract, row) for row in train]
+    fallback = majority(contract, train)
+    heads = {}
+    tfidf = None
+    for field in contract.decisions:
+        choices = list(field.choices or ())
+        classes = np.array([choices.index(row[field.name]) for row in train], np.intp)
+        tfidf, head = fit_student(texts, classes, len(choices), c=STUDENT_C, tfidf=tfidf)
+        heads[field.name] = (choices, head)
+
+    def answer(row: Mapping[str, Any]) -> Answer:
+        outputs = dict(next(fallback([row])).unwrap().outputs)
+        if tfidf is not None:
+            features = tfidf.transform(student_text(contract, row))
+            for name, (choices, head) in heads.items():
+                outputs[name] = choices[int(np.argmax(head.log_probabilities(*features)))]
+        return _plain(outputs)
+
+    return lambda rows: ordered_map(answer, rows, workers=1)
+
+
+def constrained(prototype: Prototype, contract: Contract, lm: LM) -> Many:
+    """The prototype's prompt on the same LM, which can only answer in the contract's labels and types."""
+    schema: dict[str, Any] = wire_schema(contract.outputs)
+    if len(contract.outputs) == 1 and contract.outputs[0].choices is not None:
+        schema = {"enum": list(contract.outputs[0].choices)}
+
+    def answer(row: Mapping[str, Any]) -> Answer:
+        generation = lm.generate(prompt_of(prototype, row), max_tokens=256, schema=schema)
+        return answer_from_text(generation.text, contract, generation.usage)
+
+    return lambda rows: ordered_map(answer, rows, workers=lm.workers)
+
+
+def dspy_few_shot(contract: Contract, instruction: str, train: Sequence[Mapping[str, Any]], lm: LM) -> Many:
+    """Plain DSPy: its own adapter and `LabeledFewShot` with 8 demos, on the same LM."""
+    import dspy
+
+    from ..lms.dspy_engine import dspy_lm
+    from ..runtime.dspy_bridge import signature_of
+
+    inputs = [field.name for field in contract.inputs]
+    module = dspy.LabeledFewShot(k=8).compile(
+        dspy.Predict(signature_of(contract, instruction)),
+        trainset=[dspy.Example(**row).with_inputs(*inputs) for row in train],
+    )
+    engine = dspy_lm(lm)
+
+    def answer(row: Mapping[str, Any]) -> Answer:
+        from ..errors import OutputError
+
+        with dspy.context(lm=engine, adapter=dspy.ChatAdapter(), track_usage=True):
+            try:
+                prediction = module(**{name: row[name] for name in inputs})
+            except Exception as error:  # DSPy's own parse and LM errors: a row that it cannot answer
+                raise OutputError(f"{type(error).__name__}: {str(error)[:200]}") from error
+        return _plain({field.name: prediction.get(field.name) for field in contract.outputs})
+
+    return lambda rows: ordered_map(answer, rows, workers=1)
+
+
+def _plain(outputs: dict[str, Any]) -> Answer:
+    step = StepTrace("baseline", (), (), outputs, {}, {}, True, 0.0, 0, 0, 0)
+    return Answer(outputs, {}, True, (step,))

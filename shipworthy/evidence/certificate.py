@@ -1,0 +1,431 @@
+"""The certificate: one comparison on rows that nobody has fitted on, and what it allows to be said."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import RowError
+from ..examples import digest_of, split_rows
+from ..lift import Prototype
+from ..lms import Recorded
+from ..runtime import Answer, Outcome, Program, Progress, plain_value
+from ..scoring import Evaluation, Metric, Paired, binomial_lower, evaluate, paired_difference
+from . import baselines
+from .prototype import answer_freely
+
+FREE_ROWS = 50
+"""The quick certificate runs what generates freely on at most so many test rows."""
+WORST = 12
+WRITERS = ("prototype", "constrained")
+SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot")
+
+Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Opponent:
+    """The prototype as it is compared with.
+
+    Attributes:
+        prototype: the prompt, or None where there is none.
+        recorded: its recorded answers, or None where it runs on the LM at hand.
+        digest: names prototype and LM, or prototype and recorded answers.
+        lm: the LM that it runs on, for the page.
+    """
+
+    prototype: Prototype | None
+    recorded: Many | None
+    digest: str
+    lm: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The measured evidence.
+
+    Attributes:
+        data: what `certify --json` prints, and more for the page; JSON.
+        rows: one mapping a test row: inputs, labels, and what each contender said.
+    """
+
+    data: dict[str, Any]
+    rows: tuple[dict[str, Any], ...]
+
+    @property
+    def verdict(self) -> str:
+        """`pass`, `fail` or `inconclusive`."""
+        return str(self.data["verdict"])
+
+
+def certify(
+    program: Program,
+    opponent: Opponent,
+    train: Sequence[Row],
+    test: Sequence[Row],
+    *,
+    lm: Recorded,
+    metric: Metric,
+    look: int,
+    quick: bool,
+    target: float,
+    facts: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Certificate:
+    """Compare on the test rows, and judge by the default gate.
+
+    Args:
+        program: the compiled program.
+        opponent: the prototype.
+        train: rows for the baselines to learn from; test: rows that count.
+        lm: the LM at hand, recorded.
+        metric: when a row is right.
+        look: the number of this look at these rows, from 1; the deciding interval has
+            the level 1 - 0.05 / (look * (look + 1)).
+        quick: run what generates freely on a stratified sample, and leave out DSPy few-shot.
+        target: the accuracy wanted of answered rows.
+        facts: lineage for the page.
+
+    Raises:
+        LMError: the LM fails.
+    """
+    progress = progress or Progress()
+    outputs = [field.name for field in program.contract.outputs]
+    if not test:
+        return _nothing_to_measure(program, opponent, look, facts or {})
+    sample = _sample(test, program, FREE_ROWS) if quick else list(range(len(test)))
+    sampled = [test[i] for i in sample]
+
+    def score(title: str, many: Many, rows: Sequence[Row]) -> Evaluation:
+        progress.start(title, len(rows))
+        try:
+            return evaluate(many, rows, outputs=outputs, metric=metric, on_row=progress.advance)
+        finally:
+            progress.finish()
+
+    ours = score("scoring the compiled program", program.answer_many, test)
+    found: dict[str, tuple[list[int], Evaluation]] = {}
+    everything = list(range(len(test)))
+    for name, many in _cheap(program, train).items():
+        found[name] = (everything, score(f"scoring {name}", many, test))
+    if opponent.prototype is not None:
+        many = baselines.constrained(opponent.prototype, program.contract, lm)
+        found["constrained"] = (sample, score("scoring the prompt, constrained to its labels", many, sampled))
+    if not quick:
+        step = program.spec.steps[program.spec.flow[0]]
+        many = baselines.dspy_few_shot(program.contract, step.instruction, train, lm)
+        found["dspy_few_shot"] = (everything, score("scoring plain DSPy few-shot", many, test))
+    prototype: tuple[list[int], Evaluation] | None = None
+    if opponent.recorded is not None:
+        rows = _with_answers(opponent.recorded, test)
+        if rows:
+            prototype = (
+                rows,
+                score("reading the prototype's recorded answers", opponent.recorded, [test[i] for i in rows]),
+            )
+    elif opponent.prototype is not None:
+        many = answer_freely(opponent.prototype, program.contract, lm)
+        prototype = (sample, score("running the prototype as it is", many, sampled))
+
+    level = 1 - 0.05 / (look * (look + 1))
+    difference = _difference(ours, prototype, level)
+    against = {name: _difference(ours, entry, level) for name, entry in found.items()}
+    verdict, reasons = _judge(difference, against, opponent)
+    reasons += _remarks(program, ours, quick, sample, test)
+    data: dict[str, Any] = {
+        "name": program.name,
+        "digest": program.digest,
+        "verdict": verdict,
+        "reasons": reasons,
+        "compiled": _summary(ours, program.spec.lm is None or _local(program.spec.lm.id)),
+        "prototype": _prototype_summary(prototype, opponent),
+        "baselines": {
+            name: _summary(found[name][1], _local(lm.id)) if name in found else None
+            for name in (*SIMPLE, "embedding_lr")
+        },
+        "difference": _paired_json(difference, level),
+        "against": {name: _paired_json(paired, level) for name, paired in against.items()},
+        "selective": _selective(ours, target),
+        "look": look,
+        "metric": {"name": metric.name, "version": metric.version},
+        "quick": quick,
+        "lm": program.spec.lm.id if program.spec.lm else None,
+        "by_output": ours.by_output(),
+        "errors": sum(result.error is not None for result in ours.results),
+        "rows": {"train": len(train), "test": len(test), "free": len(sample)},
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "facts": dict(facts or {}),
+    }
+    contenders = {"compiled": (everything, ours), **found}
+    if prototype is not None:
+        contenders["prototype"] = prototype
+    rows_out = _rows(test, program, contenders)
+    data["worst"] = _worst(rows_out, contenders)
+    return Certificate(data, tuple(rows_out))
+
+
+def page_of(certificate: Certificate) -> str:
+    """The certificate as one self-contained HTML page."""
+    from .page import render
+
+    return render(certificate.data)
+
+
+def _cheap(program: Program, train: Sequence[Row]) -> dict[str, Many]:
+    if not train:
+        return {}
+    contract = program.contract
+    return {"majority": baselines.majority(contract, train), "tfidf_lr": baselines.tfidf_lr(contract, train)}
+
+
+def _sample(test: Sequence[Row], program: Program, most: int) -> list[int]:
+    """Indices of at most so many rows, in proportion to the decisions' labels."""
+    if len(test) <= most:
+        return list(range(len(test)))
+    numbered = [{**row, "#": i} for i, row in enumerate(test)]
+    strata = [field.name for field in program.contract.decisions]
+    chosen = split_rows(numbered, inputs=["#"], strata=strata, test_share=most / len(test)).test
+    return sorted(row["#"] for row in chosen)[:most]
+
+
+def _with_answers(recorded: Many, test: Sequence[Row]) -> list[int]:
+    """Rows for which an answer was recorded."""
+    found = []
+    for index, outcome in enumerate(recorded(test)):
+        try:
+            outcome.unwrap()
+        except RowError:
+            continue
+        found.append(index)
+    return found
+
+
+def _difference(ours: Evaluation, other: tuple[list[int], Evaluation] | None, level: float) -> Paired | None:
+    """Ours minus theirs on the rows that both answered."""
+    if other is None or not other[0]:
+        return None
+    rows, theirs = other
+    return paired_difference([ours.right[i] for i in rows], theirs.right, level=level)
+
+
+def _judge(
+    difference: Paired | None, against: Mapping[str, Paired | None], opponent: Opponent
+) -> tuple[str, list[str]]:
+    """The default gate, with every reason."""
+    better = [name for name, paired in against.items() if paired is not None and paired.ci[1] < 0]
+    reasons = [
+        f"the simple baseline {name} is significantly better: {_points(against[name])}" for name in better
+    ]
+    if difference is None:
+        reasons.append("there is no prototype to compare with, so nothing can be said of an improvement")
+        return ("fail" if better else "inconclusive"), reasons
+    low, high = difference.ci
+    what = f"{_points(difference)} on {difference.n} test rows"
+    if low > 0:
+        reasons.append(f"better than the prototype: {what}")
+    elif high < 0:
+        reasons.append(f"worse than the prototype: {what}")
+    else:
+        reasons.append(f"not shown to be better than the prototype: {what}; more test rows may show it")
+    if better or high < 0:
+        return "fail", reasons
+    if low <= 0:
+        return "inconclusive", reasons
+    reasons.append("no simple baseline is significantly better")
+    return "pass", reasons
+
+
+def _remarks(
+    program: Program, ours: Evaluation, quick: bool, sample: Sequence[int], test: Sequence[Row]
+) -> list[str]:
+    remarks = []
+    if program.spec.lm is None:
+        remarks.append("the simple student is as good as the LM here, so the program calls no LM")
+    errors = sum(result.error is not None for result in ours.results)
+    if errors:
+        remarks.append(f"{errors} of {len(test)} test rows ended in an error and count as wrong")
+    if any(
+        read.mode == "generated"
+        for step in program.spec.steps.values()
+        if step.decide
+        for read in step.decide.reads
+    ):
+        remarks.append("the LM gives no log-probabilities: decisions are generated under an enum schema")
+    if quick:
+        remarks.append(
+            f"quick: what generates freely ran on {len(sample)} of {len(test)} test rows; "
+            "plain DSPy few-shot and the long batteries were left out"
+        )
+    return remarks
+
+
+def _summary(evaluation: Evaluation, free: bool) -> dict[str, Any]:
+    ms = [result.ms for result in evaluation.results]
+    return {
+        "score": evaluation.score,
+        "ci": list(evaluation.ci),
+        "n": len(evaluation.results),
+        "ms_p50": float(np.percentile(ms, 50)),
+        "ms_p95": float(np.percentile(ms, 95)),
+        "tokens_per_call": float(np.mean([result.tokens for result in evaluation.results])),
+        "usd_per_call": 0.0 if free else None,
+    }
+
+
+def _prototype_summary(
+    prototype: tuple[list[int], Evaluation] | None, opponent: Opponent
+) -> dict[str, Any] | None:
+    if prototype is None:
+        return None
+    summary = _summary(prototype[1], _local(opponent.lm))
+    recorded = opponent.recorded is not None
+    if recorded:
+        summary.update(ms_p50=None, ms_p95=None, tokens_per_call=None, usd_per_call=None)
+    return {**summary, "lm": opponent.lm, "recorded": recorded}
+
+
+def _paired_json(paired: Paired | None, level: float) -> dict[str, Any]:
+    if paired is None:
+        return {"mean": None, "ci": None, "ci_level": level, "p": None, "n": 0}
+    return {
+        "mean": paired.mean,
+        "ci": list(paired.ci),
+        "ci_level": paired.ci_level,
+        "p": paired.p,
+        "n": paired.n,
+        "wins": paired.wins,
+        "losses": paired.losses,
+    }
+
+
+def _selective(ours: Evaluation, target: float) -> dict[str, Any] | None:
+    """What holds of the rows that the program answers; its thresholds were set without these rows."""
+    if all(result.confidence is None for result in ours.results):
+        return None
+    answered = [result for result in ours.results if result.answered]
+    n, right = len(answered), sum(result.right for result in answered)
+    return {
+        "coverage": n / len(ours.results),
+        "accuracy": right / n if n else None,
+        "guaranteed": binomial_lower(right, n, delta=0.05) if n else None,
+        "level": 0.95,
+        "n": n,
+        "target": target,
+        "more_rows": _more_rows(right, n, len(ours.results), target),
+        "curve": _risk_coverage(ours),
+    }
+
+
+def _more_rows(right: int, n: int, total: int, target: float) -> int | None:
+    """Test rows to add before `target` could be guaranteed, if accuracy stays as it is; None if it cannot."""
+    if not n or right / n <= target:
+        return None
+    for step in range(200):
+        factor = 1000 ** (step / 199)
+        if binomial_lower(round(right * factor), round(n * factor), delta=0.05) >= target:
+            return int(max(0, round(total * factor) - total))
+    return None
+
+
+def _risk_coverage(ours: Evaluation) -> list[list[float]]:
+    """Points (coverage, accuracy), the most confident rows first."""
+    ranked = sorted(ours.results, key=lambda result: -(result.confidence or 0.0))
+    right = np.cumsum([result.right for result in ranked])
+    n = len(ranked)
+    marks = sorted({max(1, round(n * share / 40)) for share in range(1, 41)})
+    return [[k / n, float(right[k - 1]) / k] for k in marks]
+
+
+def _rows(
+    test: Sequence[Row], program: Program, contenders: Mapping[str, tuple[list[int], Evaluation]]
+) -> list[dict[str, Any]]:
+    inputs = [field.name for field in program.contract.inputs]
+    outputs = [field.name for field in program.contract.outputs]
+    rows: list[dict[str, Any]] = [
+        {
+            "digest": row_digest(row, inputs, outputs),
+            "inputs": plain_value({name: row[name] for name in inputs}),
+            "labels": plain_value({name: row[name] for name in outputs}),
+            "said": {},
+        }
+        for row in test
+    ]
+    for name, (indices, evaluation) in contenders.items():
+        for index, result in zip(indices, evaluation.results, strict=True):
+            rows[index]["said"][name] = {
+                "outputs": result.outputs,
+                "right": result.right,
+                "confidence": result.confidence,
+                "error": result.error.as_dict() if result.error else None,
+                "raw": str(result.raw[0])[:400]
+                if name in ("prototype", "constrained") and result.raw
+                else None,
+            }
+    return rows
+
+
+def row_digest(row: Row, inputs: Sequence[str], outputs: Sequence[str]) -> str:
+    """What identifies a test row when looks at it are counted."""
+    return digest_of(plain_value({name: row[name] for name in (*inputs, *outputs)}))
+
+
+def _worst(
+    rows: Sequence[dict[str, Any]], contenders: Mapping[str, tuple[list[int], Evaluation]]
+) -> list[dict[str, Any]]:
+    """The failures that hurt most: wrong with the highest confidence, those the prototype got right first."""
+    wrong = [row for row in rows if not row["said"]["compiled"]["right"]]
+    return sorted(
+        wrong,
+        key=lambda row: (
+            not row["said"].get("prototype", {}).get("right", False),
+            -(row["said"]["compiled"]["confidence"] or 0.0),
+            row["digest"],
+        ),
+    )[:WORST]
+
+
+def _nothing_to_measure(
+    program: Program, opponent: Opponent, look: int, facts: Mapping[str, Any]
+) -> Certificate:
+    level = 1 - 0.05 / (look * (look + 1))
+    data: dict[str, Any] = {
+        "name": program.name,
+        "digest": program.digest,
+        "verdict": "inconclusive",
+        "reasons": ["there are no test rows: give at least 50 labelled rows that were not used to compile"],
+        "compiled": None,
+        "prototype": None,
+        "baselines": dict.fromkeys((*SIMPLE, "embedding_lr")),
+        "difference": _paired_json(None, level),
+        "against": {},
+        "selective": None,
+        "look": look,
+        "metric": None,
+        "quick": True,
+        "lm": program.spec.lm.id if program.spec.lm else None,
+        "by_output": {},
+        "errors": 0,
+        "rows": {"train": 0, "test": 0, "free": 0},
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "facts": dict(facts),
+        "worst": [],
+    }
+    return Certificate(data, ())
+
+
+def _points(paired: Paired | None) -> str:
+    if paired is None:
+        return "not measured"
+    low, high = (100 * bound for bound in paired.ci)
+    return (
+        f"{100 * paired.mean:+.1f} points ({100 * paired.ci_level:.4g} % interval {low:+.1f} to {high:+.1f})"
+    )
+
+
+def _local(lm: str) -> bool:
+    return lm.startswith("local")

@@ -1,0 +1,382 @@
+"""The certificate as one HTML page: no network, no script, personal data masked.
+
+This module turns the certificate's data into plain words and numbers; the template
+beside it, with autoescape on, is the only place where markup is written.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+
+CUT = 600
+"""Longer texts are cut visibly after so many characters."""
+KEPT_RAW = 400
+"""The certificate keeps so many characters of a raw text."""
+SPACE = "\u00a0"
+UNKNOWN = "not known"
+NAMES = {
+    "compiled": "the compiled program",
+    "prototype": "the prototype",
+    "constrained": "the prompt, constrained to its labels",
+    "dspy_few_shot": "plain DSPy few-shot",
+    "tfidf_lr": "TF-IDF + logistic regression",
+    "embedding_lr": "embeddings + logistic regression",
+    "majority": "always the commonest label",
+}
+VERDICTS = {
+    "pass": ("✓", "Pass", "The evidence holds. The program may take the prototype's place."),
+    "fail": ("✕", "Fail", "The evidence speaks against the program. It should not take over."),
+    "inconclusive": (
+        "?",
+        "Inconclusive",
+        "The evidence does not decide. Until it does, the program is held.",
+    ),
+}
+
+_GAP = r"[ \u00a0\u202f\u2010-\u2013-]?"
+_SEPARATED = r"(?:[\s.()/\u2010-\u2013-]{0,3}\d)"
+_START = r"(?<!\w)(?<!\d[.,/:\-])"
+_NO_DATE = r"(?!\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?![./-]?\d))"
+_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]+@(?:[\w-]+(?:\.[\w-]+)+|[\w-]*\Z)")
+_IBAN = re.compile(rf"(?i)\b[a-z]{{2}}\d{{2}}(?:{_GAP}[a-z0-9]{{4}}){{2,7}}(?:{_GAP}[a-z0-9]{{1,4}})?\b")
+_CARD = re.compile(rf"{_START}(?:\d{_GAP}){{12,18}}\d(?!\w)")
+_PHONE = re.compile(
+    rf"{_START}(?:\+\s?\(?\d{_SEPARATED}{{6,13}}"
+    rf"|{_NO_DATE}\(?0\d{_SEPARATED}{{5,13}}"
+    rf"|{_NO_DATE}(?:\d{_GAP}){{8,11}}\d"
+    r"|\(?\d{3}\)?[\s.-]?\d{3}[.-]\d{4}|\(\d{3}\)\s?\d{3}\s?\d{4}|\d{3}-\d{4})(?!\w)"
+)
+
+
+def render(data: Mapping[str, Any]) -> str:
+    """The page for `Certificate.data`, or for the same read back from JSON."""
+    contenders = _contenders(data)
+    command = data["facts"].get("command")
+    page = _template().render(
+        data=data,
+        verdict=VERDICTS.get(data["verdict"], ("?", str(data["verdict"]), "")),
+        reasons=[_in_words(reason) for reason in data["reasons"]],
+        made=_moment(data["made"]),
+        contenders=contenders,
+        plot=_score_plot(contenders),
+        curve=_curve(data["selective"]),
+        cards=[_card(row) for row in data["worst"]],
+        failures=_failures(data),
+        left_out=_left_out(data, contenders),
+        lineage=_lineage(data),
+        command=" ".join(map(str, command)) if isinstance(command, list | tuple) else command,
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def mask(text: str) -> str:
+    """Replace what looks like an e-mail address, an IBAN, a card number or a phone number.
+
+    Rather too much than too little: a long order number may be masked as well. Dates,
+    times and decimal fractions stay. Names and postal addresses are not recognised.
+    """
+    text = _EMAIL.sub("[e-mail]", text)
+    text = _IBAN.sub(lambda m: "[IBAN]" if sum(map(str.isdigit, m.group())) >= 10 else m.group(), text)
+    text = _CARD.sub("[card number]", text)
+    return _PHONE.sub("[phone]", text)
+
+
+def shown(value: Any) -> dict[str, Any]:
+    """A value as masked text, cut where it is long: `text`, and `cut`, the number of characters left out."""
+    text = mask(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    return {"text": text[:CUT], "cut": max(0, len(text) - CUT)}
+
+
+def percent(share: float | None) -> str:
+    """0.8531 as `85.3 %`."""
+    return UNKNOWN if share is None else f"{100 * share:.1f}{SPACE}%"
+
+
+def at_least(share: float | None) -> str:
+    """A guaranteed share as a percentage, rounded down."""
+    return UNKNOWN if share is None else f"{math.floor(1000 * share + 1e-9) / 10:.1f}{SPACE}%"
+
+
+def points(difference: float | None) -> str:
+    """A difference of shares in signed points; never rounded to a bare zero."""
+    if difference is None:
+        return UNKNOWN
+    number = 100 * difference
+    text = f"{number:+.1f}" if abs(number) >= 0.05 else f"{number:+.2g}" if number else "0.0"
+    return text.replace("-", "−")
+
+
+def interval(bounds: Sequence[float]) -> str:
+    """Bounds of a share: `85.2 to 95.2 %`."""
+    low, high = bounds
+    return f"{100 * low:.1f} to {percent(high)}"
+
+
+def count(number: float | None) -> str:
+    """A whole number with thousands separators."""
+    return UNKNOWN if number is None else f"{number:,.0f}"
+
+
+def milliseconds(number: float | None) -> str:
+    """Rounded, and `< 1` rather than 0."""
+    return UNKNOWN if number is None else f"{number:,.0f}" if number >= 1 or number == 0 else f"<{SPACE}1"
+
+
+def dollars(number: float | None) -> str:
+    """US dollars a call to two significant digits, without exponent."""
+    if number is None:
+        return UNKNOWN
+    digits = 2 if number == 0 or number >= 1 else 1 - math.floor(math.log10(abs(number)))
+    return f"{number:,.{digits}f}"
+
+
+def level(share: float) -> str:
+    """A confidence level: 0.975 as `97.5 %`."""
+    return f"{100 * share:.4g}{SPACE}%"
+
+
+def probability(p: float) -> str:
+    """A p-value to four decimals."""
+    return f"{p:.4f}" if p >= 0.0001 else "below 0.0001"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    for function in (
+        percent,
+        interval,
+        at_least,
+        points,
+        count,
+        milliseconds,
+        dollars,
+        level,
+        probability,
+        shown,
+    ):
+        environment.filters[function.__name__] = function
+    source = resources.files("shipworthy.evidence").joinpath("page.html.j2").read_text("utf-8")
+    return environment.from_string(source)
+
+
+def _contenders(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The table's rows: the program, the prototype, then every baseline, measured or not."""
+    summaries = {"compiled": data["compiled"], "prototype": data["prototype"], **data["baselines"]}
+    names = [name for name in NAMES if name in summaries]
+    names += [name for name in summaries if name not in NAMES]
+    return [
+        {
+            "key": name,
+            "name": _sentence(NAMES.get(name, name), ""),
+            "summary": summaries[name],
+            "why": _why_not(name, data),
+            "difference": data["difference"] if name == "prototype" else data["against"].get(name),
+        }
+        for name in names
+    ]
+
+
+def _why_not(name: str, data: Mapping[str, Any]) -> str:
+    """Why a contender was not measured, in words that follow its name."""
+    if not data["rows"]["test"]:
+        return "not measured, as there are no test rows"
+    if name == "prototype":
+        return "not measured, as there is none, or no answer of it was recorded for these rows"
+    if name == "constrained":
+        return "not measured, as there is no prompt to run"
+    if name in ("majority", "tfidf_lr") and not data["rows"]["train"]:
+        return "not measured, as there are no rows to learn from"
+    return "not measured in the quick certificate" if data["quick"] else "not measured"
+
+
+def _score_plot(contenders: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Geometry of the dot-and-interval plot; x in per cent of the width, y in pixels."""
+    measured = [entry for entry in contenders if entry["summary"] is not None]
+    if not measured:
+        return None
+    bounds = [bound for entry in measured for bound in entry["summary"]["ci"]]
+    ticks = _ticks(min(bounds), max(bounds))
+
+    def x(share: float) -> float:
+        return round(3 + 94 * (share - ticks[0]) / (ticks[-1] - ticks[0]), 2)
+
+    rows = []
+    for number, entry in enumerate(measured):
+        summary = entry["summary"]
+        low, high = summary["ci"]
+        words = f"{percent(summary['score'])}, interval {interval(summary['ci'])}"
+        rows.append(
+            {
+                "key": entry["key"],
+                "name": entry["name"],
+                "words": words,
+                "x": x(summary["score"]),
+                "low": x(low),
+                "high": x(high),
+                "y": 34 + 42 * number,
+            }
+        )
+    return {
+        "rows": rows,
+        "ticks": [{"x": x(tick), "text": f"{100 * tick:.0f}{SPACE}%"} for tick in ticks],
+        "foot": 42 * len(rows) + 12,
+    }
+
+
+def _curve(selective: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Geometry of the risk-coverage curve; x and y in per cent of width and height."""
+    if selective is None or not selective["curve"]:
+        return None
+    target, accuracy = selective["target"], selective["accuracy"]
+    seen = [point[1] for point in selective["curve"]]
+    seen += [share for share in (target, accuracy) if share is not None]
+    ticks = _ticks(min(seen), 1.0)
+
+    def x(share: float) -> float:
+        return round(10 + 86 * share, 2)
+
+    def y(share: float) -> float:
+        return round(84 - 78 * (share - ticks[0]) / (ticks[-1] - ticks[0]), 2)
+
+    first, last = selective["curve"][0], selective["curve"][-1]
+    return {
+        "line": " ".join(f"{x(share)},{y(right)}" for share, right in selective["curve"]),
+        "across": [{"y": y(tick), "text": f"{100 * tick:.0f}"} for tick in ticks],
+        "along": [{"x": x(share / 4), "text": f"{25 * share}"} for share in range(5)],
+        "target": None if target is None else y(target),
+        "here": None if accuracy is None else {"x": x(selective["coverage"]), "y": y(accuracy)},
+        "words": f"From {percent(first[1])} accuracy for the most confident {percent(first[0])} of rows "
+        f"to {percent(last[1])} for {percent(last[0])} of rows.",
+    }
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round marks from below `low` to above `high`, within 0 and 1, at most seven."""
+    step = next((step for step in (0.02, 0.05, 0.1) if (high - low) / step <= 5), 0.2)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    last = max(last, first + 1)
+    if last * step > 1:
+        first, last = min(first, round(1 / step) - 1), round(1 / step)
+    return [round(mark * step, 4) for mark in range(first, last + 1)]
+
+
+def _card(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One failure: what came in, what was right, and what either contender said."""
+    compiled, prototype = row["said"].get("compiled"), row["said"].get("prototype")
+    raw = (prototype or {}).get("raw")
+    return {
+        "digest": str(row["digest"])[:12],
+        "inputs": [(name, shown(value)) for name, value in row["inputs"].items()],
+        "outputs": [
+            {
+                "name": name,
+                "label": shown(label),
+                "compiled": _answer(compiled, name, label),
+                "prototype": _answer(prototype, name, label),
+            }
+            for name, label in row["labels"].items()
+        ],
+        "confidence": (compiled or {}).get("confidence"),
+        "prototype": None if prototype is None else "right" if prototype["right"] else "wrong",
+        "errors": [
+            (NAMES[name], shown(said["error"].get("message", "")))
+            for name, said in (("compiled", compiled), ("prototype", prototype))
+            if said and said["error"]
+        ],
+        "raw": None if raw is None else shown(raw),
+        "raw_kept": KEPT_RAW if raw is not None and len(raw) >= KEPT_RAW else None,
+    }
+
+
+def _answer(said: Mapping[str, Any] | None, name: str, label: Any) -> dict[str, Any]:
+    """What a contender said for one output: a text, a remark in place of it, and whether it differs."""
+    if said is None:
+        return {"text": None, "remark": "not run on this row", "differs": False}
+    outputs = said["outputs"] or {}
+    if name not in outputs:
+        return {"text": None, "remark": "an error" if said["error"] else "not said", "differs": True}
+    differs = str(outputs[name]).strip().casefold() != str(label).strip().casefold()
+    return {"text": shown(outputs[name]), "remark": None, "differs": differs}
+
+
+def _failures(data: Mapping[str, Any]) -> int:
+    compiled = data["compiled"]
+    return round(compiled["n"] * (1 - compiled["score"])) if compiled else 0
+
+
+def _left_out(data: Mapping[str, Any], contenders: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What this page does not show, a sentence each."""
+    rows = data["rows"]
+    found = [
+        _sentence(f"{entry['name']}: {entry['why']}") for entry in contenders if entry["summary"] is None
+    ]
+    if rows["free"] < rows["test"]:
+        found.append(
+            f"What generates freely ran on {count(rows['free'])} of {count(rows['test'])} test rows. "
+            "The other rows were left out for it."
+        )
+    if data["selective"] is None:
+        found.append("Selective prediction: no confidence was measured, so nothing can be guaranteed.")
+    if _failures(data) > len(data["worst"]):
+        found.append(f"{count(_failures(data) - len(data['worst']))} more failures are not shown.")
+    return [
+        *found,
+        "Brittleness, attacks, faults and load: this page says nothing about them.",
+        "Personal data: e-mail addresses, phone numbers, card numbers and IBANs are masked in the rows. "
+        "Names and postal addresses are not recognised. Read the page before you pass it on.",
+    ]
+
+
+def _lineage(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    metric = data["metric"]
+    own = {
+        "program": data["name"],
+        "digest": data["digest"],
+        "metric": f"{metric['name']}, version {metric['version']}" if metric else "none",
+        "training rows": count(data["rows"]["train"]),
+        "test rows": count(data["rows"]["test"]),
+        "look at these rows": data["look"],
+        "LM of the compiled program": data["lm"] or "none: it calls no LM",
+        "made": _moment(data["made"]),
+    }
+    facts = {name: value for name, value in data["facts"].items() if name != "command"}
+    return [(_sentence(str(name), ""), _fact(value)) for name, value in {**own, **facts}.items()]
+
+
+def _fact(value: Any) -> str:
+    if value is None:
+        return "not recorded"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _in_words(reason: str) -> str:
+    """A reason as a sentence, with baselines named in words."""
+    for name, words in NAMES.items():
+        reason = reason.replace(f"the simple baseline {name} ", f"the simple baseline “{words}” ")
+    return _sentence(reason)
+
+
+def _sentence(text: str, end: str = ".") -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + end
+
+
+def _moment(made: str) -> str:
+    try:
+        moment = datetime.datetime.fromisoformat(made)
+    except ValueError:
+        return made
+    zone = " UTC" if moment.utcoffset() == datetime.timedelta(0) else moment.strftime(" %z").rstrip()
+    return f"{moment.day} {moment:%B %Y, %H:%M}{zone}"

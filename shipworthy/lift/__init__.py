@@ -1,0 +1,25 @@
+"""From a hand-written prompt and labelled rows to a typed contract and its source files.
+
+`read_prototype` reads the prompt, `lift` infers the contract, `write_source` writes what
+a person would have written, and `load_labelled` reads rows under that contract. Nothing
+here runs a prompt or imports dspy; the text of prompts and labels is never executed.
+"""
+
+from .labelled import load_labelled, write_examples
+from .lifting import Lifted, Unmapped, lift
+from .project import find_project, make_project
+from .prototype import Prototype, read_prototype
+from .source import write_source
+
+__all__ = [
+    "Lifted",
+    "Prototype",
+    "Unmapped",
+    "find_project",
+    "lift",
+    "load_labelled",
+    "make_project",
+    "read_prototype",
+    "write_examples",
+    "write_source",
+]

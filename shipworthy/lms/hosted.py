@@ -1,0 +1,363 @@
+"""Hosted LMs: any model that DSPy's own provider layer (lm15) routes, over HTTP.
+
+Keys come from the environment (`OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, …) and so do
+endpoints (`OPENAI_BASE_URL` or `OPENAI_API_BASE`, and likewise for the others), which is
+how a gateway, a vLLM or a llama.cpp server is reached. LiteLLM is never imported.
+
+A hosted LM gives no exact log-probabilities, so decisions are generated under an enum
+schema. What a provider cannot do is refused before the request is sent, never dropped.
+Failures that pass are retried here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ContextLengthError, LMError, MissingExtraError, OutputError, ShipworthyError
+from .base import Generation, Prompt, Question, Scores, Usage
+
+CONTEXT = 128_000
+RETRIES = 4
+FIRST_WAIT = 0.5
+"""Seconds before the first retry; doubled each time, with jitter."""
+LONGEST_WAIT = 60.0
+"""A provider that asks for a longer pause than this (in seconds) is not waited for."""
+
+ERRORS: dict[str, tuple[type[ShipworthyError], str]] = {
+    "LM15Error": (LMError, "this may be a fault of the provider's API; try again, or another LM"),
+    "TransportError": (LMError, "check the connection and the base URL"),
+    "LockTimeoutError": (LMError, "another process is refreshing the same credential; try again"),
+    "StreamAssemblyError": (LMError, "the provider broke off its reply; try again"),
+    "CollectionLimitError": (LMError, "the reply is too long; ask for fewer tokens"),
+    "ConfigurationError": (LMError, "check the LM's id and its settings in the environment"),
+    "NotConfiguredError": (LMError, "set the provider's API key in the environment"),
+    "MissingCredentialError": (LMError, "set the provider's API key in the environment"),
+    "UnknownModelError": (LMError, "write provider/model, such as openai/gpt-4o-mini, or use `local`"),
+    "AmbiguousModelError": (LMError, "write provider/model, such as openai/gpt-4o-mini"),
+    "CapabilityError": (LMError, "use an LM that can do this"),
+    "UnsupportedFeatureError": (LMError, "use an LM that can do this"),
+    "ToolDerivationError": (LMError, "use an LM that can do this"),
+    "ProviderError": (LMError, "check the base URL, or what stands between here and the provider"),
+    "AuthError": (LMError, "check the API key in the environment"),
+    "BillingError": (LMError, "check the account's balance and quota with the provider"),
+    "RateLimitError": (LMError, "use fewer workers, or ask the provider for a higher limit"),
+    "InvalidRequestError": (LMError, "this LM does not take such a request; use another one"),
+    "ContextLengthError": (ContextLengthError, "shorten this row's text"),
+    "UnsupportedModelError": (LMError, "check the model's name, and that the key has access to it"),
+    "TimeoutError": (LMError, "try again later, or ask for fewer tokens"),
+    "ServerError": (LMError, "try again later"),
+}
+"""Ours for each of lm15's errors, with the hint; an error not named goes by its nearest base."""
+
+BOX = "answer"
+"""The key under which a schema that is no object's travels."""
+
+TOO_LONG = re.compile(r"context (size|length|window)", re.IGNORECASE)
+"""How servers that have no code of their own for it say that a request is too long."""
+
+
+class Hosted:
+    """An LM of a provider. See `LM` for what its methods promise.
+
+    Args:
+        name: as DSPy writes it, such as `openai/gpt-4o-mini`.
+        workers: calls served at once.
+        timeout: seconds to wait for the next byte of a reply.
+        sleep: called with seconds between retries.
+
+    Raises:
+        LMError: the name is not known, or its key is not in the environment.
+        MissingExtraError: dspy is not installed.
+    """
+
+    reads_logprobs = False
+    context = CONTEXT
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        workers: int = 8,
+        timeout: float = 120.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = name
+        self.workers = workers
+        self._sleep = sleep
+        self._takes_temperature = True
+        self._lm15 = import_lm15()
+        from dspy.clients.engines.lm15_engine import LM15Engine
+
+        try:
+            route = LM15Engine(self._lm15.RouterConfig(env={})).resolve(name)
+            self._dialect: str = route.adapter
+            url = _configured_url(name, route.provider)
+            if url and self._dialect == "AnthropicLM" and not urlsplit(url).path.strip("/"):
+                url = f"{url}/v1"  # Anthropic's own variable names the server, not the API's root
+            config = self._lm15.RouterConfig(
+                base_urls={route.provider: url} if url else None,
+                timeouts=self._lm15.Timeouts(read=timeout, pool=None),
+            )
+            self._engine = LM15Engine(config)
+            # Building the client reads the key: where it is missing, say so now and not at the first row.
+            self._engine.router.lm(f"{route.provider}:{route.model}")
+        except self._lm15.LM15Error as error:
+            raise translated(error, name) from error
+        self.id = f"hosted/{name}" + (f"@{urlsplit(url).netloc.rpartition('@')[2]}" if url else "")
+
+    def tokenize(self, text: str) -> list[int]:
+        """Not for hosted LMs.
+
+        Raises:
+            LMError: always.
+        """
+        raise LMError(f"{self.name}: hosted LMs do not tokenise here", hint="use a local LM")
+
+    def score(self, prompt: Prompt, questions: Sequence[Question]) -> list[Scores]:
+        """Not for hosted LMs: their decisions are generated under an enum schema.
+
+        Raises:
+            LMError: always.
+        """
+        raise LMError(f"{self.name}: hosted LMs give no exact log-probabilities", hint="use a local LM")
+
+    def generate(
+        self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
+    ) -> Generation:
+        """The likeliest continuation (temperature 0), under the provider's own schema mode if one is given.
+
+        A model that takes no temperature is asked without, with a warning once. Providers
+        take schemas of objects only: any other goes and comes back as the one key of an object.
+
+        Raises:
+            ContextLengthError: the prompt is longer than the context.
+            OutputError: the model or the provider's filter refuses this row.
+            LMError: the provider fails, or cannot hold an answer to a schema.
+        """
+        start = time.perf_counter()
+        bare = schema is not None and schema.get("type") != "object"
+        request = self._request(prompt, max_tokens, _boxed(schema) if bare else schema)
+        if schema is not None:
+            self._check_schema_is_taken(request)
+        response = self._complete(request)
+        text = self._text_of(response)
+        text = _unboxed(text) if bare else text
+        usage = self._usage_of(response.usage, (time.perf_counter() - start) * 1e3)
+        # Data is an answer that was read whole, though some servers go on with blanks up to the limit.
+        whole = any(part.type == "data" for part in response.message.parts)
+        return Generation(text, whole or response.finish_reason != "length", usage)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.close()
+
+    def _request(self, prompt: Prompt, max_tokens: int, schema: dict[str, Any] | None) -> Any:
+        lm15 = self._lm15
+        system, messages = None, []
+        for message in prompt.messages():
+            if message["role"] == "system":
+                system = message["content"]
+            else:
+                messages.append(getattr(lm15.Message, message["role"])(message["content"]))
+        return lm15.Request(
+            model=self.name,
+            system=system,
+            messages=tuple(messages),
+            config=lm15.Config(
+                max_tokens=max_tokens,
+                temperature=0.0 if self._takes_temperature else None,
+                response_format=None if schema is None else response_format(schema),
+            ),
+        )
+
+    def _check_schema_is_taken(self, request: Any) -> None:
+        """Costs no request: lm15 plans what it would send."""
+        try:
+            adaptations = self._engine.plan(request)
+        except self._lm15.LM15Error as error:
+            raise translated(error, self.name) from error
+        for adaptation in adaptations:
+            if adaptation.field.startswith("config.response_format") and adaptation.action == "dropped":
+                raise LMError(
+                    f"{self.name}: no answer to a JSON schema here: {adaptation.reason}",
+                    hint="use an LM with structured outputs",
+                )
+
+    def _complete(self, request: Any) -> Any:
+        for attempt in range(RETRIES + 1):
+            try:
+                return self._engine.complete(request)
+            except self._lm15.LM15Error as error:
+                if self._refuses_temperature(request, error):
+                    return self._complete(replace(request, config=replace(request.config, temperature=None)))
+                wait = self._wait_after(error, attempt)
+                if wait is None:
+                    raise translated(error, self.name) from error
+                self._sleep(wait)
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
+                # A reply of another shape than the API's breaks in lm15's reader.
+                raise LMError(
+                    f"{self.name}: the reply cannot be read: {error}", hint=ERRORS["ProviderError"][1]
+                ) from error
+        raise LMError(f"{self.name}: no reply after {RETRIES} retries")
+
+    def _wait_after(self, error: Any, attempt: int) -> float | None:
+        """Seconds to wait before the next attempt, or None where there is none."""
+        if attempt == RETRIES or not isinstance(error, self._lm15.RETRYABLE_ERRORS):
+            return None
+        asked: float = error.retry_after or 0.0
+        jitter = random.uniform(0.5, 1.0) * FIRST_WAIT
+        if asked:
+            return asked + jitter if asked <= LONGEST_WAIT else None
+        return jitter * float(2**attempt)
+
+    def _refuses_temperature(self, request: Any, error: Any) -> bool:
+        refused = (
+            request.config.temperature is not None
+            and isinstance(error, self._lm15.InvalidRequestError)
+            and "temperature" in error.message.lower()
+        )
+        if refused and self._takes_temperature:
+            self._takes_temperature = False
+            warnings.warn(
+                f"{self.name} takes no temperature: it samples, and may answer the same row differently",
+                stacklevel=5,
+            )
+        return refused
+
+    def _text_of(self, response: Any) -> str:
+        if response.finish_reason == "error":
+            raise LMError(f"{self.name}: the provider broke off its answer", hint="try again later")
+        parts = {part.type: part for part in response.message.parts}
+        if response.finish_reason == "content_filter" or "refusal" in parts:
+            said = (
+                parts["refusal"].text if "refusal" in parts else "the provider's filter withheld the answer"
+            )
+            raise OutputError(f"{self.name} refuses: {said}", hint="answer this row by hand")
+        if "data" in parts:  # lm15 reads an answer to a schema with enums as data
+            return json.dumps(parts["data"].value, ensure_ascii=False)
+        return str(response.text or "")
+
+    def _usage_of(self, usage: Any, ms: float) -> Usage:
+        """Tokens as our `Usage` counts them; providers differ in what their counters hold."""
+        read, cached = usage.input_tokens or 0, usage.cache_read_tokens or 0
+        written = usage.output_tokens or 0
+        if self._dialect == "AnthropicLM":  # cached tokens are counted apart
+            read += cached + (usage.cache_write_tokens or 0)
+        if self._dialect in ("GeminiLM", "XaiLM"):  # so are those of reasoning
+            written += usage.reasoning_tokens or 0
+        return Usage(read, cached, written, ms)
+
+
+def import_lm15() -> ModuleType:
+    """The module `dspy.lm15`; LiteLLM, should anything load it, is kept from fetching its price list.
+
+    Raises:
+        MissingExtraError: dspy is not installed.
+    """
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    try:
+        import dspy.lm15
+    except ModuleNotFoundError as error:
+        if error.name != "dspy":
+            raise
+        raise MissingExtraError("compile", "dspy") from error
+    module: ModuleType = dspy.lm15
+    return module
+
+
+def translated(error: Exception, name: str) -> ShipworthyError:
+    """Our error for one of lm15's: its first sentence, never a key, and what to do."""
+    ours, hint = next(
+        (ERRORS[base.__name__] for base in type(error).__mro__ if base.__name__ in ERRORS),
+        ERRORS["LM15Error"],
+    )
+    said = getattr(error, "message", "") or type(error).__name__
+    message = _without_keys(said.partition("\n\n")[0], error)
+    if type(error).__name__ == "InvalidRequestError" and TOO_LONG.search(message):
+        ours, hint = ERRORS["ContextLengthError"]
+    variables = " or ".join(getattr(error, "env_keys", ()))
+    if variables:
+        hint = f"set {variables} in the environment to a valid key"
+    return ours(f"{name}: {message}", hint=hint)
+
+
+def response_format(schema: dict[str, Any]) -> dict[str, Any]:
+    """A JSON schema as lm15 sends it, strict wherever it has no open objects."""
+    closed = _closed(schema)
+    return {"type": "json_schema", "name": "answer", "schema": closed, "strict": not _has_open_object(closed)}
+
+
+def _configured_url(name: str, provider: str) -> str | None:
+    """The endpoint that the environment names for a provider; the cloud doors read their own variables."""
+    head = name.partition("/")[0] if "/" in name else ""
+    for spelling in dict.fromkeys((head, provider, provider.removesuffix("-chat"))):
+        prefix = spelling.upper().replace("-", "_")
+        for variable in (f"{prefix}_BASE_URL", f"{prefix}_API_BASE"):
+            if prefix and os.environ.get(variable):
+                return os.environ[variable].rstrip("/")
+    return None
+
+
+def _without_keys(message: str, error: Exception) -> str:
+    for variable in getattr(error, "env_keys", ()):
+        key = os.environ.get(variable, "")
+        if key:
+            message = message.replace(key, f"${variable}")
+    return message
+
+
+def _boxed(schema: dict[str, Any] | None) -> dict[str, Any]:
+    return {"type": "object", "properties": {BOX: schema}}
+
+
+def _unboxed(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text)[BOX], ensure_ascii=False)
+    except (ValueError, TypeError, LookupError):  # cut, or no such object: whoever asked for it will see
+        return text
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with every declared object closed and its properties required, as strict modes want it."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {
+        key: {name: _closed(own) for name, own in value.items()}
+        if key in ("properties", "$defs")
+        else value
+        if key in ("enum", "const")
+        else _closed(value)
+        for key, value in schema.items()
+        if key != "default"
+    }
+    if "properties" in found:
+        found["required"] = list(found["properties"])
+        found.setdefault("additionalProperties", False)
+    return found
+
+
+def _has_open_object(schema: Any) -> bool:
+    if isinstance(schema, list):
+        return any(_has_open_object(item) for item in schema)
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
+        return True
+    if not schema:  # any value at all
+        return True
+    own = [value for key, value in schema.items() if key not in ("enum", "const", "properties", "$defs")]
+    named = [value for key in ("properties", "$defs") for value in schema.get(key, {}).values()]
+    return any(_has_open_object(value) for value in [*own, *named])

@@ -1,0 +1,486 @@
+"""Each stage of the pipeline as a function; the command line and notebooks come through here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import (
+    Compiled,
+    Demos,
+    Readout,
+    Recipe,
+    Student,
+    compile_program,
+    git_commit,
+    load_source,
+    source_of,
+)
+from ..errors import ArtifactError, ExamplesError, InputError, NameTakenError, NotFoundError
+from ..evidence import Opponent, page_of, read_recorded
+from ..evidence import certify as make_certificate
+from ..examples import Splits, atomic_folder, atomic_write, digest_of, load_table
+from ..lift import (
+    Prototype,
+    find_project,
+    load_labelled,
+    make_project,
+    read_prototype,
+    write_examples,
+    write_source,
+)
+from ..lift import lift as infer
+from ..lms import CallStore, Recorded, open_lm
+from ..registry import Registry, Resolved, resolve, tracking_uri
+from ..runtime import Contract, Program, Progress, load_artifact
+from ..scoring import EXACT, metric_named
+from .gate import hold_against
+from .results import Certified, Lift, Shipped
+from .rows import SPLITS, given_rows, prepare, read_split, row_digest, split_path
+
+if TYPE_CHECKING:
+    import dspy
+
+LEVELS = {1: (Readout(separate=False),), 2: (Demos(), Readout(), Student())}
+
+
+def lift(
+    prototype: str | Path,
+    examples: str | Path | None = None,
+    *,
+    into: str | Path | None = None,
+    name: str | None = None,
+    format: str | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    test: str | Path | None = None,
+    seed: int = 0,
+    new_contract: bool = False,
+    drop_contradictions: bool = False,
+    progress: Progress | None = None,
+) -> Lift:
+    """Lift a prototype to a typed contract, and write it as source; see `shipworthy lift --help`.
+
+    Raises:
+        PrototypeError, ExamplesError: what was given cannot be used; nothing is written.
+        SourceError: files that a person has changed would be overwritten.
+        StorageError: the disk.
+    """
+    progress = progress or Progress()
+    prompt = read_prototype(prototype, name=name, format=format)
+    table = load_table(examples) if examples is not None else None
+    lifted = infer(prompt, table, inputs=inputs, outputs=outputs)
+    progress.say(lifted.describe())
+    splits, notes = Splits((), (), ()), list[str]()
+    if table is not None:
+        held = load_table(test) if test is not None else None
+        splits, notes = prepare(
+            lifted.contract, table, held, seed=seed, drop_contradictions=drop_contradictions
+        )
+    elif test is not None:
+        raise ExamplesError("test rows without examples to learn from", hint="give EXAMPLES too")
+    for note in notes:
+        progress.say(note)
+    project = _project_for(Path(into) if into else None, lifted.name)
+    files = write_source(lifted, project, overwrite=new_contract)
+    files = make_project(project, lifted.name) + files
+    if table is not None:
+        files += write_examples(lifted, splits.train, splits.dev, splits.test, project, source=table.source)
+    count = len(splits.train) + len(splits.dev) + len(splits.test)
+    return Lift(lifted, project, tuple(files), count, tuple(notes))
+
+
+def compile(
+    program: str | dspy.Module,
+    *,
+    project: str | Path | None = None,
+    train: Sequence[Mapping[str, Any]] | str | Path | None = None,
+    name: str | None = None,
+    recipe: Recipe | None = None,
+    lm: str = "local",
+    level: int | None = None,
+    budget_calls: int | None = None,
+    seed: int = 0,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Compiled:
+    """Compile a project's program by name, or a `dspy.Module` that you already have.
+
+    Args:
+        program: a name in the project, or a module (its saved state loaded, if any).
+        train: rows for a module: mappings, `dspy.Example`s, or a file; for a name the
+            project's own rows are taken.
+        lm: `local`, `local:PATH.gguf`, or an id of a hosted LM.
+        level: 1 or 2 instead of the recipe's passes.
+        fresh: forget what was asked of the LM before.
+
+    Raises:
+        InputError: program, rows or recipe cannot be used.
+        LMError: the LM fails; running again goes on where it stopped.
+    """
+    home = Path(project) if project else find_project(Path.cwd()) or Path.cwd()
+    progress = progress or Progress()
+    dev: list[dict[str, Any]] = []
+    if isinstance(program, str):
+        source = load_source(home, program)
+        rows = read_split(home, source.name, source.contract, "train")
+        dev = read_split(home, source.name, source.contract, "dev", needed=False)
+    else:
+        if train is None:
+            raise ExamplesError("no training rows", hint="give train=rows, or a file of them")
+        source = source_of(program, name=name or type(program).__name__.lower(), recipe=recipe)
+        rows = given_rows(source.contract, train)
+    recipe = _recipe(recipe or source.recipe, level, budget_calls)
+    state = home / ".shipworthy"
+    with _recorded(lm, state, fresh, progress) as model:
+        compiled = compile_program(
+            dataclasses.replace(source, recipe=recipe),
+            rows,
+            dev=dev,
+            lm=model,
+            lm_name=lm,
+            out=state / "compiled" / source.name,
+            seed=seed,
+            provenance=_provenance(home, source.name),
+            progress=progress,
+        )
+    atomic_write(state / "latest" / source.name, compiled.artifact.name)
+    return compiled
+
+
+def certify(
+    program: str | Path,
+    *,
+    project: str | Path | None = None,
+    against: str | Path | None = None,
+    prototype_answers: str | Path | None = None,
+    test: str | Path | None = None,
+    lm: str = "local",
+    quick: bool = False,
+    progress: Progress | None = None,
+) -> Certified:
+    """Certify the latest compile of a name, or an artifact, on test rows.
+
+    Raises:
+        InputError: program, prototype or rows cannot be used.
+        LMError: the LM fails.
+        RegistryError: MLflow, where looks are counted, cannot be reached.
+    """
+    home = Path(project) if project else find_project(Path.cwd()) or Path.cwd()
+    progress = progress or Progress()
+    artifact = _artifact(home, program)
+    loaded = load_artifact(artifact)
+    name = loaded.name
+    contract = loaded.contract
+    rows = (
+        load_labelled(contract, load_table(test), needs_classes=False)
+        if test
+        else read_split(home, name, contract, "test")
+    )
+    train = read_split(home, name, contract, "train", needed=False)
+    train += read_split(home, name, contract, "dev", needed=False)
+    prototype = _prototype(home, name, against)
+    provenance = json.loads((artifact / "provenance.json").read_bytes())
+    recipe = provenance.get("recipe", {})
+    lm_name = loaded.spec.lm.name if loaded.spec.lm else lm
+    registry = Registry(tracking_uri(home))
+    with _recorded(lm_name, home / ".shipworthy", False, progress) as model:
+        compiled = load_artifact(artifact, lm=model if loaded.spec.lm else None, version=name)
+        opponent = _opponent(prototype, prototype_answers, contract, model)
+        digests = [row_digest(row, contract) for row in rows]
+        look = registry.look_at(digests, program=compiled.digest, opponent=opponent.digest)
+        certificate = make_certificate(
+            compiled,
+            opponent,
+            train,
+            rows,
+            lm=model,
+            metric=metric_named(recipe.get("metric", "exact"), tuple(f.name for f in contract.outputs)),
+            look=look,
+            quick=quick,
+            target=float(recipe.get("target", 0.9)),
+            facts=_facts(provenance, artifact, home, prototype, quick),
+            progress=progress,
+        )
+    folder = home / ".shipworthy" / "certificates" / name / compiled.digest[:16]
+    with atomic_folder(folder) as temporary:
+        (temporary / "certificate.html").write_text(page_of(certificate), encoding="utf-8")
+        text = json.dumps(certificate.data, indent=1, ensure_ascii=False, allow_nan=False)
+        (temporary / "certificate.json").write_text(text, encoding="utf-8")
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in certificate.rows)
+        (temporary / "rows.jsonl").write_text(lines, encoding="utf-8")
+    run = registry.log_certificate(certificate, folder, program=compiled.digest, opponent=opponent.digest)
+    return Certified(certificate, folder / "certificate.html", run)
+
+
+def ship(
+    prototype: str | Path,
+    examples: str | Path | None = None,
+    *,
+    project: str | Path | None = None,
+    into: str | Path | None = None,
+    name: str | None = None,
+    lm: str = "local",
+    full: bool = False,
+    against: str | Path | None = None,
+    prototype_answers: str | Path | None = None,
+    test: str | Path | None = None,
+    new_contract: bool = False,
+    seed: int = 0,
+    fresh: bool = False,
+    level: int | None = None,
+    budget_calls: int | None = None,
+    progress: Progress | None = None,
+    **lifting: Any,
+) -> Shipped:
+    """Lift (where a path is given), compile, certify, register, and promote on `pass`.
+
+    Raises:
+        InputError: what was given cannot be used.
+        NameTakenError: the name is registered with another contract.
+        OutsideError: the LM, the registry or the disk fails.
+    """
+    progress = progress or Progress()
+    lifted: Lift | None = None
+    if Path(prototype).exists():
+        lifted = lift(
+            prototype,
+            examples,
+            into=into or project,
+            name=name,
+            test=test,
+            seed=seed,
+            new_contract=new_contract,
+            progress=progress,
+            **lifting,
+        )
+        home, program = lifted.project, lifted.lifted.name
+        if lifted.examples == 0 and not (home / "data" / program / "train.jsonl").exists():
+            raise ExamplesError(
+                "there are no examples to compile and certify with",
+                hint="give a CSV or JSONL file of labelled rows: shipworthy ship PROTOTYPE EXAMPLES",
+            )
+    else:
+        home, program = home_of(str(prototype), project), str(prototype)
+    progress.say(f"project {home}")
+    registry = Registry(tracking_uri(home))
+    contract = load_source(home, program).contract
+    taken = registry.contract_digest(program)
+    if taken not in (None, contract.digest) and not new_contract:
+        raise NameTakenError(
+            f"{program!r} is registered with another contract",
+            hint="give another --name, or --new-contract if callers are meant to change",
+        )
+    compiled = compile(
+        program,
+        project=home,
+        lm=lm,
+        level=level,
+        budget_calls=budget_calls,
+        seed=seed,
+        fresh=fresh,
+        progress=progress,
+    )
+    run = registry.log_compile(compiled, _provenance(home, program)["files"])
+    certified = certify(
+        compiled.artifact,
+        project=home,
+        against=against,
+        prototype_answers=prototype_answers,
+        test=None if lifted else test,
+        lm=lm,
+        quick=not full,
+        progress=progress,
+    )
+    progress.say("registering the version in MLflow")
+    version = registry.register(
+        compiled,
+        contract,
+        run=run,
+        verdict=certified.verdict,
+        tags={"shipworthy.certificate_run": certified.run},
+    )
+    shipped = certified.verdict == "pass" and _holds_against_champion(registry, home, compiled, certified, lm)
+    if shipped:
+        registry.promote(program, version)
+    return Shipped(lifted, compiled, certified, program, version, "shipped" if shipped else "held")
+
+
+def load(
+    program: str | Path,
+    *,
+    project: str | Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Program:
+    """Load a version from the registry (`triage`, `triage@champion`, `triage/3`), or an artifact's folder.
+
+    Raises:
+        NotFoundError: there is no such program, alias, version or folder.
+        ArtifactError: it is damaged, or not what the registry says it is.
+        RegistryError: the registry cannot be read.
+    """
+    found = resolve_program(program, project=project)
+    if isinstance(found, Path):
+        return load_artifact(found)
+    if found.said:
+        say(found.said)
+    loaded = load_artifact(found.artifact, version=f"{found.name}/{found.version}")
+    if loaded.digest != found.digest:
+        raise ArtifactError(
+            "the artifact is not the one that was registered",
+            hint="restore it, or ship the program again",
+            where=str(found.artifact),
+        )
+    return loaded
+
+
+def resolve_program(program: str | Path, *, project: str | Path | None = None) -> Resolved | Path:
+    """The registered version, or the artifact's folder, that a name stands for."""
+    path = Path(program)
+    if (path / "manifest.json").is_file():
+        return path
+    if isinstance(program, Path) or path.is_dir():
+        raise ArtifactError("no artifact in this folder", hint="name one that compile wrote", where=str(path))
+    home = Path(project) if project else find_project(Path.cwd())
+    return resolve(str(program), uri=tracking_uri(home))
+
+
+def metric(name: str) -> Callable[[Any, Any], bool]:
+    """A metric in the form that DSPy's optimizers and `Evaluate` take: `metric(example, prediction)`.
+
+    Raises:
+        ContractError: there is no such metric.
+    """
+
+    def score(example: Any, prediction: Any, trace: Any = None) -> bool:
+        labels = dict(example.labels())
+        return metric_named(name, tuple(labels)).right(dict(prediction), labels)
+
+    if name == EXACT.name:
+        metric_named(name, ())
+    return score
+
+
+@contextmanager
+def _recorded(lm: str, state: Path, fresh: bool, progress: Progress | None = None) -> Iterator[Recorded]:
+    path = state / "calls.sqlite"
+    if fresh:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    model = Recorded(open_lm(lm, say=(progress or Progress()).say), CallStore(path))
+    try:
+        yield model
+    finally:
+        model.close()
+
+
+def _recipe(recipe: Recipe, level: int | None, budget_calls: int | None) -> Recipe:
+    if level is not None:
+        if level not in LEVELS:
+            raise InputError(f"there is no level {level}", hint="use -O 1 or -O 2")
+        recipe = dataclasses.replace(recipe, passes=LEVELS[level])
+    if budget_calls is not None:
+        recipe = dataclasses.replace(recipe, budget=dataclasses.replace(recipe.budget, calls=budget_calls))
+    return recipe
+
+
+def _project_for(into: Path | None, name: str) -> Path:
+    if into is not None:
+        return into.absolute()
+    return find_project(Path.cwd()) or Path.cwd() / name
+
+
+def home_of(name: str, project: str | Path | None = None) -> Path:
+    """The project that has a program of this name."""
+    if Path(name).suffix or "/" in name:
+        raise NotFoundError("no such prototype", hint="check the path", where=name)
+    home = Path(project) if project else find_project(Path.cwd())
+    if home is None:
+        raise NotFoundError(
+            f"{name!r} is neither a file nor a program of a project here",
+            hint="give the path of a prototype, or change into a project",
+        )
+    return home
+
+
+def _artifact(home: Path, program: str | Path) -> Path:
+    """The artifact named, or the latest compile of a name."""
+    path = Path(program)
+    if (path / "manifest.json").is_file():
+        return path
+    latest = home / ".shipworthy" / "latest" / str(program)
+    if path.name != str(program) or not latest.is_file():
+        raise NotFoundError(
+            f"{str(program)!r} is no artifact, and was not compiled here",
+            hint=f"shipworthy compile {path.name}",
+            where=str(home),
+        )
+    return home / ".shipworthy" / "compiled" / str(program) / latest.read_text().strip()
+
+
+def _prototype(home: Path, name: str, against: str | Path | None) -> Prototype | None:
+    if against is not None:
+        return read_prototype(against, name=name)
+    found = sorted((home / "data" / name).glob("prototype.*"))
+    return read_prototype(found[0], name=name) if found else None
+
+
+def _opponent(
+    prototype: Prototype | None, answers: str | Path | None, contract: Contract, lm: Recorded
+) -> Opponent:
+    if answers is not None:
+        recorded = read_recorded(Path(answers), contract)
+        digest = digest_of(["recorded", Path(answers).read_bytes().hex()])
+        return Opponent(prototype, recorded, digest, "the LM of its recorded answers")
+    digest = digest_of([prototype.digest if prototype else None, lm.id])
+    return Opponent(prototype, None, digest, lm.id)
+
+
+def _provenance(home: Path, name: str) -> dict[str, Any]:
+    files = {split: split_path(home, name, split) for split in SPLITS}
+    prototype = _prototype(home, name, None)
+    return {
+        "prototype": prototype.digest if prototype else None,
+        "files": {split: digest_of(path.read_bytes()) for split, path in files.items() if path.is_file()},
+        "git_commit": git_commit(home),
+    }
+
+
+def _facts(
+    provenance: Mapping[str, Any], artifact: Path, home: Path, prototype: Prototype | None, quick: bool
+) -> dict[str, Any]:
+    """Lineage, as the certificate's page shows it."""
+    data, recipe = provenance.get("data", {}), provenance.get("recipe", {})
+    return {
+        "LM of the program": provenance.get("lm"),
+        "recipe": ", ".join(one["name"] for one in recipe.get("passes", [])),
+        "seed": provenance.get("seed"),
+        "prototype sha256": prototype.digest if prototype else None,
+        "train rows sha256": data.get("train"),
+        "git commit": provenance.get("git_commit"),
+        "artifact": artifact.name,
+        "versions": ", ".join(f"{name} {found}" for name, found in provenance.get("versions", {}).items()),
+        "command": f"shipworthy certify {home.name and artifact.parent.name}{' --quick' if quick else ''}",
+    }
+
+
+def _holds_against_champion(
+    registry: Registry, home: Path, compiled: Compiled, certified: Certified, lm: str
+) -> bool:
+    """The second half of the gate, on the certificate's rows; adds its reason to the certificate's."""
+    version = registry.champion(compiled.name)
+    if version is None:
+        return True
+    found = resolve(f"{compiled.name}/{version}", uri=registry.uri)
+    champion = load_artifact(found.artifact)
+    if champion.digest == compiled.digest:
+        return True
+    with _recorded(champion.spec.lm.name if champion.spec.lm else lm, home / ".shipworthy", False) as model:
+        champion = load_artifact(found.artifact, lm=model if champion.spec.lm else None)
+        ok, reason = hold_against(champion, version, compiled.recipe, certified.certificate)
+    certified.certificate.data["reasons"].append(reason)
+    return ok

@@ -1,0 +1,101 @@
+"""What the pipeline gives back, as Python objects and as the JSON of the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..compiler import Compiled
+from ..evidence import Certificate
+from ..lift import Lifted
+from ..runtime import object_schema
+
+
+@dataclass(frozen=True)
+class Lift:
+    """What lifting made: the contract that was inferred, and the files written."""
+
+    lifted: Lifted
+    project: Path
+    files: tuple[Path, ...]
+    examples: int
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys of `lift --json`."""
+        contract = self.lifted.contract
+        step = {
+            "name": self.lifted.name,
+            "inputs": object_schema(contract.inputs),
+            "outputs": object_schema(contract.outputs),
+            "demos": 0,
+            "tools": [],
+            "guardrails": [],
+        }
+        return {
+            "name": self.lifted.name,
+            "format": self.lifted.prototype.format,
+            "steps": [step],
+            "edges": [],
+            "router": None,
+            "prompts": 1,
+            "examples": self.examples,
+            "metrics": ["exact", *(field.name for field in contract.outputs)],
+            "files": [str(path.absolute()) for path in self.files],
+            "unmapped": [dataclasses.asdict(one) for one in self.lifted.unmapped],
+        }
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A certificate and where its page lies."""
+
+    certificate: Certificate
+    page: Path
+    run: str
+
+    @property
+    def verdict(self) -> str:
+        """`pass`, `fail` or `inconclusive`."""
+        return self.certificate.verdict
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys of `certify --json`."""
+        keys = ("verdict", "reasons", "compiled", "prototype", "baselines", "difference", "selective", "look")
+        return {**{key: self.certificate.data[key] for key in keys}, "certificate": str(self.page.absolute())}
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.page.read_text(encoding="utf-8"), quote=True)
+        return f'<iframe srcdoc="{page}" style="width:100%;height:720px;border:0"></iframe>'
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """All of it: what was lifted (if anything was), compiled and certified, and the version it became."""
+
+    lift: Lift | None
+    compiled: Compiled
+    certified: Certified
+    name: str
+    version: int
+    status: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys of `ship --json`."""
+        return {
+            **self.certified.as_json(),
+            "lift": self.lift.as_json() if self.lift else None,
+            "compile": compile_json(self.compiled),
+            "name": self.name,
+            "version": self.version,
+            "status": self.status,
+        }
+
+
+def compile_json(compiled: Compiled) -> dict[str, Any]:
+    """The keys of `compile --json`."""
+    keys = ("name", "digest", "lm", "lm_calls", "tokens", "seconds", "dev")
+    return {**{key: getattr(compiled, key) for key in keys}, "artifact": str(compiled.artifact.absolute())}

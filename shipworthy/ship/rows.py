@@ -1,0 +1,132 @@
+"""The rows of a project: split once, kept as typed JSON lines, read back under the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ExamplesError, NotFoundError
+from ..examples import Splits, Table, check_rows, digest_of, load_table, split_rows
+from ..lift import load_labelled
+from ..runtime import Contract, plain_value
+
+Rows = list[dict[str, Any]]
+SPLITS = ("train", "dev", "test")
+SHOWN = 5
+
+
+def prepare(
+    contract: Contract,
+    table: Table,
+    test: Table | None,
+    *,
+    seed: int,
+    drop_contradictions: bool,
+) -> tuple[Splits, list[str]]:
+    """Validate, clean and split labelled rows; gives the splits and what the user should know.
+
+    Rows that stand twice are kept once. A row of `test` whose inputs are in train too
+    leaves train. Without `test`, a quarter of the rows becomes the test split.
+
+    Raises:
+        ExamplesError: a row is wrong, or rows contradict each other; names file and lines.
+    """
+    rows = load_labelled(contract, table)
+    given = load_labelled(contract, test, needs_classes=False) if test is not None else []
+    inputs = [field.name for field in contract.inputs]
+    outputs = [field.name for field in contract.outputs]
+    decisions = [field.name for field in contract.decisions]
+    findings = check_rows(rows, given, inputs=inputs, outputs=outputs, decisions=decisions)
+    notes: list[str] = []
+    gone: set[int] = set()
+
+    def place(index: int) -> str:
+        if index < len(rows):
+            return f"{table.source}:{table.lines[index]}"
+        return f"{test.source}:{test.lines[index - len(rows)]}" if test is not None else ""
+
+    contradictions = [finding.rows for finding in findings if finding.kind == "contradiction"]
+    if contradictions and not drop_contradictions:
+        shown = "; ".join(" and ".join(map(place, group)) for group in contradictions[:SHOWN])
+        raise ExamplesError(
+            f"{len(contradictions)} texts stand with different labels: {shown}",
+            hint="correct the labels, or leave these rows out with --drop-contradictions",
+            where=place(contradictions[0][0]),
+        )
+    for finding in findings:
+        if finding.kind == "contradiction":
+            gone.update(finding.rows)
+            notes.append(f"left out, same text with different labels: {_places(map(place, finding.rows))}")
+        elif finding.kind == "duplicate":
+            gone.update(finding.rows[1:])
+            notes.append(f"kept once of {len(finding.rows)}: {_places(map(place, finding.rows))}")
+        elif finding.kind == "leak":
+            leaking = [index for index in finding.rows if index < len(rows)]
+            gone.update(leaking)
+            notes.append(f"left train, since it is a test row too: {_places(map(place, leaking))}")
+        else:
+            notes.append(finding.message)
+    if len(notes) > 4 * SHOWN:
+        notes = [*notes[: 4 * SHOWN], f"and {len(notes) - 4 * SHOWN} findings more of these kinds"]
+    kept = [row for index, row in enumerate(rows) if index not in gone]
+    kept_test = [row for index, row in enumerate(given, len(rows)) if index not in gone]
+    share = 0.0 if test is not None else 0.25
+    splits = split_rows(kept, inputs=inputs, strata=decisions, test_share=share, seed=seed)
+    if test is not None:
+        splits = Splits(splits.train, splits.dev, tuple(kept_test))
+    if not splits.train:
+        raise ExamplesError("no training rows are left", hint="give more labelled rows", where=table.source)
+    return splits, notes
+
+
+def read_split(project: Path, name: str, contract: Contract, split: str, *, needed: bool = True) -> Rows:
+    """The rows of a split of a project's program, typed.
+
+    Raises:
+        NotFoundError: it is needed and not there.
+        ExamplesError: a row does not fit the contract (any more).
+    """
+    path = split_path(project, name, split)
+    if not path.is_file():
+        if not needed:
+            return []
+        raise NotFoundError(
+            f"there are no {split} rows for {name!r}",
+            hint=f"lift it with examples: shipworthy lift PROTOTYPE EXAMPLES --name {name}",
+            where=str(path),
+        )
+    return load_labelled(contract, load_table(path), needs_classes=split == "train")
+
+
+def given_rows(
+    contract: Contract, rows: Sequence[Mapping[str, Any]] | str | Path, *, needs_classes: bool = True
+) -> Rows:
+    """Rows that a caller gives in Python, or a file of them, typed.
+
+    Raises:
+        ExamplesError: a row does not fit the contract.
+    """
+    if isinstance(rows, str | Path):
+        return load_labelled(contract, load_table(rows), needs_classes=needs_classes)
+    plain = tuple(dict(row) for row in rows)
+    columns = tuple(dict.fromkeys(key for row in plain for key in row))
+    table = Table(columns, plain, tuple(range(1, len(plain) + 1)), "rows")
+    return load_labelled(contract, table, needs_classes=needs_classes)
+
+
+def split_path(project: Path, name: str, split: str) -> Path:
+    """Where a split lies."""
+    return project / "data" / name / f"{split}.jsonl"
+
+
+def row_digest(row: Mapping[str, Any], contract: Contract) -> str:
+    """What identifies a labelled row: its inputs and labels."""
+    names = [field.name for field in (*contract.inputs, *contract.outputs)]
+    return digest_of(plain_value({name: row[name] for name in names}))
+
+
+def _places(places: Iterable[str]) -> str:
+    found = list(places)
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + more
