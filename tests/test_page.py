@@ -161,9 +161,9 @@ def nasty() -> dict[str, Any]:
     def spoil(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: spoil(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [spoil(item) for item in value]
-        return value + NASTY if isinstance(value, str) else value
+        if isinstance(value, str):
+            return value + NASTY
+        return [spoil(item) for item in value] if isinstance(value, list) else value
 
     data: dict[str, Any] = spoil(full())
     data["facts"][NASTY] = NASTY
@@ -214,10 +214,8 @@ def read(data: dict[str, Any]) -> Reader:
 @pytest.mark.parametrize("make", [full, quick, nothing, nasty])
 def test_page_is_well_formed_self_contained_and_accessible(make: Any) -> None:
     data = make()
-    before = copy.deepcopy(data)
-    page = render(data)
-    assert data == before
-    assert page == render(data)
+    page = render(copy.deepcopy(data))
+    assert page == render(data) == render(data)
     page.encode("utf-8")
     reader = Reader(page)
     tags = [tag for tag, _ in reader.tags]
@@ -247,15 +245,15 @@ def test_the_full_page_says_everything() -> None:
 
 def test_the_quick_page_says_what_is_missing_and_claims_nothing_of_another_lm() -> None:
     text = read(quick()).text
-    assert "Plain DSPy few-shot not measured in the quick certificate" in text
-    assert "Embeddings + logistic regression not measured in the quick certificate" in text
-    assert "No claim is made about the prototype on any other LM" in text
-    assert "recorded beforehand" in text
-    assert "gpt-4 in 2024" in text
-    assert "not known" in text
-    assert "50 of 1,240 test rows" in text
-    assert "No number of test rows can guarantee it" in text
-    assert "It answered no test row" in text
+    for words in (
+        "Plain DSPy few-shot not measured in the quick certificate",
+        "Embeddings + logistic regression not measured in the quick certificate",
+        "recorded beforehand",
+        "gpt-4 in 2024. The time, the tokens and the price of a recorded answer are not known.",
+        "No claim is made about the prototype on any other LM | 50 of 1,240 test rows",
+        "It answered no test row | No number of test rows can guarantee it",
+    ):
+        assert all(part in text for part in words.split(" | ")), words
 
 
 def test_nothing_measured_is_said_plainly() -> None:
@@ -272,10 +270,12 @@ def test_a_missing_opponent_is_named_as_the_reason() -> None:
     data["prototype"] = data["baselines"]["constrained"] = data["baselines"]["majority"] = None
     data["difference"] = nothing()["difference"]
     data["rows"]["train"] = 0
+    data["selective"]["more_rows"] = None
     text = read(data).text
     assert "not measured, as there is no prompt to run" in text
     assert "not measured, as there are no rows to learn from" in text
     assert "no difference decides" in text
+    assert "More test rows alone would not guarantee it" in text
 
 
 @pytest.mark.parametrize(
@@ -308,8 +308,7 @@ def test_long_texts_are_cut_visibly() -> None:
 
 def test_the_page_masks_rows() -> None:
     text = read(full()).text
-    assert "anna.k" not in text
-    assert "1234567" not in text
+    assert not re.search("anna.k|1234567", text)
     assert "write to [e-mail] or call [phone]." in text
     assert "I would write to [e-mail]" in text
 
@@ -374,15 +373,13 @@ def test_plots_stay_within_their_frame(bounds: list[float]) -> None:
                 assert 0 <= float(value[:-1]) <= 100
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(first: str, second: str) -> float:
-    dark, light = sorted((luminance(first), luminance(second)))
-    return (light + 0.05) / (dark + 0.05)
+def contrast(*colours: str) -> float:
+    found = []
+    for colour in colours:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        found.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(found) + 0.05) / (min(found) + 0.05)
 
 
 def test_contrast_is_enough_in_both_schemes() -> None:

@@ -23,8 +23,9 @@ class ProgramModel(PythonModel):  # type: ignore[misc]
         version = str(config.get("version", ""))
         self.program = load_artifact(context.artifacts["program"], version=version)
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> list[dict[str, Any]]:
-        """Answer every row, in order."""
+    # Without type hints: MLflow would read them as a schema, and drop what it does not know.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """Answer every row, in order; gives the objects as a list."""
         rows = model_input.to_dict("records") if hasattr(model_input, "to_dict") else list(model_input)
         outcomes = self.program.answer_many(rows)
         return [line_of(outcome, version=self.program.version) for outcome in outcomes]

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,12 +41,13 @@ class Registry:
         self._folder = database_folder(uri)
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        for noisy in ("alembic", "mlflow"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         try:
             import mlflow
         except ImportError as error:
             raise MissingExtraError("compile", "mlflow") from error
+        for noisy in ("alembic", "mlflow"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
         self._mlflow = mlflow
         with self._errors():
             # The client makes the tables on first use; its own chatter on stderr is of no use to anyone.
@@ -134,7 +136,9 @@ class Registry:
         name = compiled.name
         mlflow = self._mlflow
         with self._errors(), self._pointed():
-            with mlflow.start_run(run_id=run):
+            with mlflow.start_run(run_id=run), warnings.catch_warnings():
+                # MLflow asks for an input example; the contract is in the artifact.
+                warnings.filterwarnings("ignore", module="mlflow")
                 info = mlflow.pyfunc.log_model(
                     name=name,
                     python_model=str(Path(__file__).with_name("pyfunc_model.py")),
