@@ -77,7 +77,7 @@ class Scripted:
     workers = 1
     context = 1000
 
-    def __init__(self, *says: str | errors.ShipworthyError, id: str = "local/scripted") -> None:  # noqa: A002
+    def __init__(self, *says: str | errors.ShipworthyError, id: str = "local/scripted") -> None:
         self.id = id
         self.says = list(says)
         self.prompts: list[Prompt] = []

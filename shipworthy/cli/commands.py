@@ -194,7 +194,7 @@ def run(program: str, file: Path | None, trace: bool, as_json: bool) -> int:
     loaded = load(program, say=say)
     tally = Tally()
     try:
-        source: Any = file.open("rb") if file is not None else click.get_binary_stream("stdin")
+        source: Any = file.open("rb") if file is not None else sys.stdin.buffer
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(file)) from error
     with source:

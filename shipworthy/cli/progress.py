@@ -23,6 +23,8 @@ class TerminalProgress(Progress):
         self._total = 0
         self._begun = 0.0
         self._last = 0.0
+        self._first = 0
+        self._paced = 0.0
 
     def say(self, text: str) -> None:
         """A line of news."""
@@ -34,17 +36,22 @@ class TerminalProgress(Progress):
         """A task begins."""
         self._task, self._total = task, total
         self._begun = self._last = time.monotonic()
+        self._first = 0
         if not self._drawn:
             self.say(f"{task} ({total})")
 
     def advance(self, done: int) -> None:
         """So many pieces are done."""
         now = time.monotonic()
+        if not self._first:
+            self._first, self._paced = done, now
         if self._quiet or now - self._last < (REDRAW_S if self._drawn else EVERY_S):
             return
         self._last = now
-        left = (now - self._begun) / done * (self._total - done) if done else 0.0
-        text = f"{self._task}: {done} of {self._total}, {_duration(left)} left"
+        text = f"{self._task}: {done} of {self._total}"
+        if done > self._first:  # the first piece pays for what is set up once, and says nothing of the pace
+            pace = (now - self._paced) / (done - self._first)
+            text += f", {_duration(pace * (self._total - done))} left"
         if self._drawn:
             click.echo(f"\r\033[K{text}", nl=False, err=True)
         else:

@@ -180,18 +180,20 @@ def _settle(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]
     if not draft.contract.decisions or not (draft.readouts or draft.students):
         return {}
     choices = _choose_all(draft, context, recipe)
-    used = sorted({choice.read for choice in choices.values() if choice.read is not None})
-    if used and used != list(range(len(draft.reads))):
+    used = _used(choices)
+    if used != list(range(len(used))):
         # Only what will be asked is fitted on: a question's rounding may depend on those before it.
-        outputs = {i: tuple(name for name, c in choices.items() if c.read == i) for i in used}
-        draft.reads = [draft.reads[i].model_copy(update={"outputs": outputs[i]}) for i in used]
-        kept = {name: choice.read for name, choice in choices.items()}
         readout = next(one for one in recipe.passes if isinstance(one, Readout))
-        readout.fit(draft, context)
-        draft.readouts = {name: found for name, found in draft.readouts.items() if kept[name] is not None}
+        draft.reads = [draft.reads[i] for i in used]
+        sets = {name: tuple(used.index(i) for i in choice.reads) for name, choice in choices.items()}
+        readout.refit(draft, sets, context)
         choices = _choose_all(draft, context, recipe)
     draft.notes += [f"{name}: {choice.why}" for name, choice in choices.items()]
     return choices
+
+
+def _used(choices: dict[str, Choice]) -> list[int]:
+    return sorted({i for choice in choices.values() for i in choice.reads})
 
 
 def _choose_all(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]:
@@ -210,17 +212,10 @@ def _step(draft: Draft, choices: dict[str, Choice]) -> tuple[StepSpec, Heads]:
     decide = None
     tfidf: Tfidf | None = None
     if decided:
-        used = sorted({choice.read for choice in choices.values() if choice.read is not None})
-        reads = []
-        for i in used:
-            outputs = tuple(name for name, choice in choices.items() if choice.read == i)
-            # What a generated read says covers all the outputs that it was asked for.
-            changed = {} if draft.reads[i].mode == "generated" else {"outputs": outputs}
-            reads.append(draft.reads[i].model_copy(update=changed))
         tfidf = draft.tfidf if any(choice.head.student for choice in choices.values()) else None
         decide = Decide(
             prompt=draft.prompt or render_decide(draft.instruction, contract, draft.demos),
-            reads=tuple(reads),
+            reads=tuple(draft.reads[i] for i in _used(choices)),
             heads={name: _head_spec(draft, name, choice) for name, choice in choices.items()},
             tfidf_words=tfidf.n_words if tfidf else 0,
         )
@@ -247,9 +242,9 @@ def _head_spec(draft: Draft, name: str, choice: Choice) -> HeadSpec:
     field = next(field for field in draft.contract.decisions if field.name == name)
     return HeadSpec(
         choices=tuple(field.choices or ()),
+        reads=choice.reads,
         mix=choice.head.mix,
         threshold=choice.head.threshold,
-        readout=choice.head.readout is not None,
         student=choice.head.student is not None,
     )
 

@@ -26,12 +26,12 @@ class Candidate:
     Attributes:
         head: fitted on all rows.
         held_out: log-probabilities by row and class, from fits without that row's fold; (N, C).
-        read: index of the read whose features it takes; None for a student.
+        reads: indices of the reads whose features it takes; empty for a student.
     """
 
     head: ReadoutHead | StudentHead
     held_out: NDArray[np.float64]
-    read: int | None = None
+    reads: tuple[int, ...] = ()
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Draft:
         train: rows to fit on, typed; dev: rows to select on, empty where train is cross-fitted.
         demos: worked examples of the prompt; their rows are left out of the readout's fit.
         prompt, reads: of the decisions, once a readout pass has set them.
-        readouts, students: candidates by output; a readout may have several.
+        readouts, students: candidates by output; a readout has several, the cheapest first.
         tfidf: the students' vocabulary.
         unread: train rows that the budget leaves no call for; the students learn from them.
         notes: what passes have to say to the user.

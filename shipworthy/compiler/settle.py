@@ -1,7 +1,7 @@
-"""Choose what decides each output: readout, student, or both, in a shared call or its own.
+"""Choose what decides each output: readout, student, or both, and from which questions.
 
 Every choice is made on rows that the candidate was not fitted on. The cheaper option is
-kept unless the dearer one is better: a shared call unless an own call lowers the
+kept unless the dearer one is better: fewer questions unless more of them lower the
 log-loss beyond doubt, the student alone where it is right as often and its log-loss is
 not worse beyond doubt. "Beyond doubt" is a paired 90 % interval that excludes zero.
 """
@@ -29,13 +29,13 @@ class Choice:
     """What decides one output.
 
     Attributes:
-        head: as the artifact holds it; read: index into the draft's reads, None without one.
+        head: as the artifact holds it; reads: indices into the draft's reads, empty without a readout.
         held_out: log-probabilities by row, by fits that did not see the row; (N, C).
         why: one sentence.
     """
 
     head: DecisionHead
-    read: int | None
+    reads: tuple[int, ...]
     held_out: Matrix
     why: str
 
@@ -80,13 +80,13 @@ def choose(draft: Draft, field: Field, rows: NDArray[np.intp], *, target: float)
     )
     if threshold is None:
         why += f"; no threshold can promise {target:.0%}, so every row counts as answered"
-    return Choice(head, readout.read if readout else None, mixed, why)
+    return Choice(head, readout.reads if readout else (), mixed, why)
 
 
 def _best_read(
     candidates: Sequence[Candidate], rows: NDArray[np.intp], classes: NDArray[np.intp]
 ) -> Candidate | None:
-    """The shared call (first) unless an own call (second) is better beyond doubt."""
+    """The cheapest (first) unless a dearer one is better than the best so far beyond doubt."""
     if not candidates:
         return None
     best = candidates[0]

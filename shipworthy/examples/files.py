@@ -48,10 +48,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.chmod(0o755)
             if path.exists():
-                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-                os.replace(path, old / "was")
-                os.replace(temporary, path)
-                shutil.rmtree(old)
+                _change_places(temporary, path)
             else:
                 os.replace(temporary, path)
         except BaseException:
@@ -70,3 +67,17 @@ def storage_errors(path: Path) -> Iterator[None]:
             hint="check free space and permissions, then run the same command again",
             where=str(path),
         ) from error
+
+
+def _change_places(new: Path, path: Path) -> None:
+    """Put `new` where the folder `path` is; should that fail, the old one stands there again."""
+    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+    try:
+        os.replace(path, aside / "was")
+        os.replace(new, path)
+    except BaseException:
+        if not path.exists():
+            os.replace(aside / "was", path)
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

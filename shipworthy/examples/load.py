@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def parse_json_line(line: str, where: str) -> dict[str, Any]:
         ExamplesError: it is not JSON, or not an object; repeated keys count as an error.
     """
     try:
-        value = json.loads(line, object_pairs_hook=_no_repeats, parse_constant=_no_constants)
+        value = _DECODER.decode(line)
     except (ValueError, RecursionError) as error:
         raise ExamplesError(
             f"not a JSON object: {error}", hint="write one object a line", where=where
@@ -127,7 +128,7 @@ def _read_csv(text: str, source: str, delimiter: str) -> Rows:
             if not any(cell.strip() for cell in cells):
                 continue
             if header is None:
-                header = _header(cells, source)
+                header = _header(cells, f"{source}:{line}")
                 continue
             if len(cells) != len(header):
                 raise ExamplesError(
@@ -146,13 +147,13 @@ def _read_csv(text: str, source: str, delimiter: str) -> Rows:
     return header or [], rows, lines
 
 
-def _header(cells: list[str], source: str) -> list[str]:
+def _header(cells: list[str], where: str) -> list[str]:
     header = [cell.strip() for cell in cells]
     for name in header:
         if not name:
-            raise ExamplesError("a column has no name", hint="name every column", where=f"{source}:1")
+            raise ExamplesError("a column has no name", hint="name every column", where=where)
         if header.count(name) > 1:
-            raise ExamplesError(f"two columns are called {name!r}", hint="rename one", where=f"{source}:1")
+            raise ExamplesError(f"two columns are called {name!r}", hint="rename one", where=where)
     return header
 
 
@@ -168,7 +169,7 @@ def _read_json_lines(text: str, source: str) -> Rows:
 
 def _read_json(text: str, source: str) -> Rows:
     try:
-        value = json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constants)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ExamplesError(f"not JSON: {error.msg}", where=f"{source}:{error.lineno}") from error
     except (ValueError, RecursionError) as error:
@@ -196,3 +197,12 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constants(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(number := float(digits)):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_repeats, parse_constant=_no_constants, parse_float=_finite)

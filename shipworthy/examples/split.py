@@ -34,7 +34,7 @@ def split_rows(
 
     Rows with the same inputs always land on the same side. Within each stratum (the
     values of `strata`) rows are taken in the order of their seeded digest, so that
-    adding rows moves few of the old ones. A stratum of one row stays in train.
+    adding rows moves few of the old ones. At least one row of each stratum stays in train.
 
     Args:
         rows: the examples.
@@ -58,10 +58,10 @@ def split_rows(
     debt = {"test": 0.0, "dev": 0.0}
     for stratum in sorted(by_stratum, key=lambda s: (-len(by_stratum[s]), s)):
         keys = by_stratum[stratum]
-        counts = {}
+        counts: dict[str, int] = {}
         for name, share in (("test", test_share), ("dev", dev_share)):
             due = len(keys) * share + debt[name]
-            counts[name] = min(int(due), len(keys) - 1)
+            counts[name] = min(int(due), len(keys) - 1 - sum(counts.values()))
             debt[name] = due - counts[name]
         n_test, n_dev = counts["test"], counts["dev"]
         for position, key in enumerate(keys):

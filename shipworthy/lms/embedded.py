@@ -90,7 +90,7 @@ class Embedded:
 
         The row's text is read with the first question; the others cost a few tokens each.
         """
-        found = []
+        found: list[Scores] = []
         with self._slot(_static(prompt)) as slot:
             prefix, tail = self._start(slot, prompt, 1)
             for question in questions:
@@ -106,6 +106,8 @@ class Embedded:
                     "post_sampling_probs": True,
                 }
                 choice, usage = _ask(slot, prefix + tail + opening, body)
+                if found:  # the prompt was read, and is counted, with the first question
+                    usage = replace(usage, tokens_in=len(opening), tokens_cached=0)
                 top = choice["logprobs"]["content"][0]["top_probs"]
                 shares = {entry["id"]: entry["prob"] for entry in top}
                 raw = np.log(np.maximum([shares.get(token, 0.0) for token in question.tokens], FLOOR))

@@ -13,14 +13,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlparse
 
-from ..errors import NotFoundError, RegistryError
+from ..errors import InputError, NotFoundError, RegistryError
 from ..examples import atomic_write
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 SPEC = re.compile(r"(?P<name>[^@/]+)(?:@(?P<alias>[A-Za-z][\w-]*)|/(?P<version>[1-9]\d*))?")
+UNADDRESSABLE = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 CHAMPION = "champion"
 
 
@@ -61,6 +61,7 @@ def tracking_uri(project: Path | None) -> str:
     Raises:
         RegistryError: it is MLflow's file store, which tears reads and is refused.
         NotFoundError: there is neither.
+        InputError: the project's path cannot be written as an address.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     if not uri:
@@ -69,7 +70,14 @@ def tracking_uri(project: Path | None) -> str:
                 "this is no project, and MLFLOW_TRACKING_URI is not set",
                 hint="change into a project, or set MLFLOW_TRACKING_URI",
             )
-        return f"sqlite:///{(project / 'mlflow.db').absolute()}"
+        path = str((project / "mlflow.db").absolute())
+        if UNADDRESSABLE.search(path):
+            raise InputError(
+                "the path of this project holds a question mark or an escape: no database can lie there",
+                hint="rename the folder, or set MLFLOW_TRACKING_URI",
+                where=str(project),
+            )
+        return f"sqlite:///{path}"
     if urlparse(uri).scheme in ("", "file"):
         raise RegistryError(
             "MLflow's file store is not supported: it loses updates and tears reads",
@@ -81,9 +89,15 @@ def tracking_uri(project: Path | None) -> str:
 
 def database_folder(uri: str) -> Path | None:
     """The folder of a local SQLite database; None for any other store."""
+    path = database_path(uri)
+    return None if path is None else path.parent
+
+
+def database_path(uri: str) -> Path | None:
+    """The file of a local SQLite database; None for any other store."""
     if not uri.startswith("sqlite:"):
         return None
-    return Path(url2pathname(urlparse(uri).path.removeprefix("/"))).absolute().parent
+    return Path(unquote(uri.partition(":///")[2].partition("?")[0])).absolute()
 
 
 def resolve(text: str, *, uri: str) -> Resolved:

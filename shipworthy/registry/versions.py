@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import logging
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from ..compiler import Compiled
 from ..errors import MissingExtraError, RegistryError
 from ..evidence import Certificate
 from ..runtime import Contract
-from .local import CHAMPION, database_folder, read_manifest, write_manifest
+from .local import CHAMPION, database_folder, database_path, read_manifest, write_manifest
 from .remote import DIGEST_TAG, FOLDER_TAG
 
 KIND = "shipworthy.kind"
@@ -49,9 +51,26 @@ class Registry:
         for noisy in ("alembic", "mlflow"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         self._mlflow = mlflow
+        self._look_in()
         with self._errors():
             # The client makes the tables on first use; its own chatter on stderr is of no use to anyone.
             self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    def _look_in(self) -> None:
+        """Open a local database once ourselves: MLflow would try for minutes where it cannot."""
+        path = database_path(self.uri)
+        if path is None:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                database.execute("PRAGMA schema_version")
+        except (OSError, sqlite3.Error) as error:
+            raise RegistryError(
+                f"the database cannot be opened: {error}",
+                hint="check free space and permissions, and that no other file lies there",
+                where=str(path),
+            ) from error
 
     def log_compile(self, compiled: Compiled, facts: Mapping[str, Any]) -> str:
         """Keep a compile as a run: parameters, metrics, data digests and the artifact; gives the run's id."""
@@ -136,9 +155,8 @@ class Registry:
         name = compiled.name
         mlflow = self._mlflow
         with self._errors(), self._pointed():
-            with mlflow.start_run(run_id=run), warnings.catch_warnings():
-                # MLflow asks for an input example; the contract is in the artifact.
-                warnings.filterwarnings("ignore", module="mlflow")
+            # MLflow asks for type hints and an input example; the contract is in the artifact.
+            with mlflow.start_run(run_id=run), warnings.catch_warnings(record=True):
                 info = mlflow.pyfunc.log_model(
                     name=name,
                     python_model=str(Path(__file__).with_name("pyfunc_model.py")),
@@ -253,16 +271,28 @@ class Registry:
 
     @contextmanager
     def _pointed(self) -> Iterator[None]:
-        """MLflow's fluent functions point to this store for the length of the block."""
-        mlflow = self._mlflow
-        before, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-        mlflow.set_tracking_uri(self.uri)
-        mlflow.set_registry_uri(self.uri)
+        """MLflow's fluent functions point to this store for the length of the block.
+
+        Setting a URI also sets its environment variable, by which the store of the next
+        project would be chosen; so both are put back, and to "not set" where they were not.
+        """
+        from mlflow.tracking._model_registry import utils as registry
+        from mlflow.tracking._tracking_service import utils as tracking
+
+        names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+        environment = {name: os.environ.get(name) for name in names}
+        before = tracking._tracking_uri, registry._registry_uri
+        self._mlflow.set_tracking_uri(self.uri)
+        self._mlflow.set_registry_uri(self.uri)
         try:
             yield
         finally:
-            mlflow.set_tracking_uri(before)
-            mlflow.set_registry_uri(registry)
+            self._mlflow.set_tracking_uri(before[0])
+            self._mlflow.set_registry_uri(before[1])
+            for name, value in environment.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

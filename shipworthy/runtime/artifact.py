@@ -189,7 +189,7 @@ def _heads(spec: ProgramSpec, data: bytes | None) -> dict[str, Heads]:
 
 def _head(spec: HeadSpec, base: str, arrays: Arrays) -> DecisionHead:
     readout = student = None
-    if spec.readout:
+    if spec.reads:
         parts = (arrays[f"{base}/readout/{name}"] for name in ("mean", "scale", "weights", "bias"))
         readout = ReadoutHead(*parts)
     if spec.student:

@@ -15,7 +15,7 @@ from ..errors import LMError, OutputError
 from ..lms import LM, Prompt, Question, Usage
 from .contract import Contract, object_schema, value_text
 from .readout import Heads
-from .spec import Decide, Generate, Read, StepSpec
+from .spec import Decide, Generate, StepSpec
 
 
 @dataclass(frozen=True)
@@ -177,13 +177,14 @@ class _Calls:
 def _decide(
     decide: Decide, contract: Contract, heads: Heads, calls: _Calls, inputs: Mapping[str, Any]
 ) -> dict[str, NDArray[np.float64]]:
-    features: dict[str, NDArray[np.float32]] = {}
-    for read, found in zip(decide.reads, _read(decide, contract, calls, inputs), strict=True):
-        features.update(dict.fromkeys(read.outputs, found))
+    found = _read(decide, contract, calls, inputs)
     text = student_text(contract, inputs)
     row = heads.tfidf.transform(text) if heads.tfidf is not None else None
     return {
-        output: heads.by_output[output].probabilities(features.get(output), row) for output in decide.heads
+        output: heads.by_output[output].probabilities(
+            np.concatenate([found[i] for i in head.reads]) if head.reads else None, row
+        )
+        for output, head in decide.heads.items()
     }
 
 
@@ -194,14 +195,13 @@ def _read(
     questions = [Question(read.opening, read.tokens) for read in decide.reads if read.mode == "logprobs"]
     scores = iter(calls.score(prompt, questions) if questions else [])
     return [
-        next(scores) if read.mode == "logprobs" else _said(read, contract, calls, prompt)
-        for read in decide.reads
+        next(scores) if read.mode == "logprobs" else _said(contract, calls, prompt) for read in decide.reads
     ]
 
 
-def _said(read: Read, contract: Contract, calls: _Calls, prompt: Prompt) -> NDArray[np.float32]:
-    """What the LM says under the enum schema: 1 at each label that it names, output by output."""
-    fields = [output for output in contract.decisions if output.name in read.outputs]
+def _said(contract: Contract, calls: _Calls, prompt: Prompt) -> NDArray[np.float32]:
+    """What the LM says under the enum schema: 1 at each label that it names, decision by decision."""
+    fields = contract.decisions
     text = calls.generate(prompt, wire_schema(fields), 64 + 16 * len(fields))
     said = contract.parse_generated(text, fields)
     marks = [choice == said[output.name] for output in fields for choice in output.choices or ()]

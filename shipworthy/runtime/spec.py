@@ -46,26 +46,29 @@ class PromptSpec(Data):
 
 
 class Read(Data):
-    """One call whose result several heads may read.
+    """One call whose result any head may read.
 
     `logprobs`: log-probabilities of `tokens` after `opening`. `generated`: the LM gives
-    no log-probabilities; the decisions are generated under an enum schema, and what it
-    said is the feature: 1 at the label that it named, 0 elsewhere, output by output.
+    no log-probabilities; all decisions are generated under an enum schema, and what it
+    said is the feature: 1 at the label that it named, 0 elsewhere, decision by decision.
     """
 
     mode: Literal["logprobs", "generated"]
-    outputs: tuple[str, ...]
     opening: str = ""
     tokens: tuple[int, ...] = ()
 
 
 class HeadSpec(Data):
-    """A decision head without its arrays, which lie in `heads.safetensors`."""
+    """A decision head without its arrays, which lie in `heads.safetensors`.
+
+    `reads` are the indices of the step's reads whose features stand side by side before
+    the readout; empty where the student decides alone.
+    """
 
     choices: tuple[str | bool | int | float, ...]
+    reads: tuple[int, ...]
     mix: tuple[float, float]
     threshold: float
-    readout: bool
     student: bool
 
 

@@ -45,7 +45,7 @@ from .rows import SPLITS, given_rows, prepare, read_split, row_digest, split_pat
 if TYPE_CHECKING:
     import dspy
 
-LEVELS = {1: (Readout(separate=False),), 2: (Demos(), Readout(), Student())}
+LEVELS = {1: (Readout(questions=False),), 2: (Demos(), Readout(), Student())}
 
 
 def lift(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +25,9 @@ from ...runtime import (
     student_text,
 )
 from ..draft import Candidate, Context, Draft, Row
-from ..heads import Matrix, cross_fit, fit_readout, oof_folds
+from ..heads import Matrix, cross_fit, fit_mix, fit_readout, held_out_rows, oof_folds
 
+TOPIC = "topic:"
 WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -35,19 +36,22 @@ class Readout:
     """Read log-probabilities at the answer position, and fit a head on the training rows.
 
     The tokens read are the first ones of the labels and of the words that most training
-    rows hold. All decisions of a step may share the call of the one with the most
-    classes, or have a short call of their own; what dev shows to be no worse is kept.
-    Where the LM gives no log-probabilities, it names its labels instead.
+    rows hold. The row's text is read once; behind it stand short questions: what comes
+    after the name of the decision with the most classes, after `topic:` (where the LM
+    names what the text is about, whatever the demos show), and after the name of each
+    other decision. A decision reads the first question alone, or with `topic:`, or its
+    own with `topic:`; the cheapest that held-out rows show to be no worse is kept. Where
+    the LM gives no log-probabilities, it names its labels instead.
 
     Attributes:
-        width: tokens read in a call.
-        c: inverse strength of the L2 penalty.
-        separate: whether calls of their own are tried at all.
+        width: tokens read at a question.
+        c: inverse strengths of the L2 penalty to choose from.
+        questions: whether more than the first question is tried at all.
     """
 
     width: int = 256
-    c: float = 0.3
-    separate: bool = True
+    c: tuple[float, ...] = (0.03, 0.1, 0.3)
+    questions: bool = True
 
     def apply(self, draft: Draft, context: Context) -> None:
         """Read every row once, and fit candidates for each decision."""
@@ -65,55 +69,79 @@ class Readout:
 
     def fit(self, draft: Draft, context: Context) -> None:
         """Fit candidates for the draft's reads; calls made before are not repeated."""
-        contract = draft.contract
         features = _features(draft, context)
+        primary = max(draft.contract.decisions, key=lambda field: len(field.choices or ()))
         draft.readouts = {}
-        for field in contract.decisions:
-            draft.readouts[field.name] = [
-                self._candidate(draft, field, i, read, features[i], context)
-                for i, read in enumerate(draft.reads)
-                if field.name in read.outputs
-            ]
+        for field in draft.contract.decisions:
+            sets: list[tuple[int, ...]] = [(0,)]
+            if len(draft.reads) > 1:
+                sets.append((0, 1))
+                own = opening_of(field)
+                if field is not primary:
+                    sets += [(i, 1) for i, read in enumerate(draft.reads) if i > 1 and read.opening == own]
+            draft.readouts[field.name] = self.candidates(draft, field, sets, features, context)
+
+    def refit(self, draft: Draft, sets: Mapping[str, tuple[int, ...]], context: Context) -> None:
+        """Fit anew for the draft's reads: one candidate an output, from the reads in `sets`."""
+        features = _features(draft, context)
+        draft.readouts = {
+            field.name: self.candidates(draft, field, [sets[field.name]], features, context)
+            for field in draft.contract.decisions
+            if sets[field.name]
+        }
+
+    def candidates(
+        self,
+        draft: Draft,
+        field: Field,
+        sets: Sequence[tuple[int, ...]],
+        features: Sequence[Matrix],
+        context: Context,
+    ) -> list[Candidate]:
+        """One for each set of reads, each with the penalty that serves held-out rows best."""
+        found = []
+        for reads in sets:
+            stacked = np.hstack([features[i] for i in reads])
+            tried = [self._candidate(draft, field, reads, stacked, c, context) for c in self.c]
+            found.append(min(tried, key=lambda entry: entry[0])[1])
+        return found
 
     def _reads(self, draft: Draft, lm: Recorded) -> list[Read]:
-        contract = draft.contract
-        decisions = sorted(contract.decisions, key=lambda field: -len(field.choices or ()))
-        names = tuple(field.name for field in contract.decisions)
+        decisions = sorted(draft.contract.decisions, key=lambda field: -len(field.choices or ()))
         if not lm.reads_logprobs:
-            return [Read(mode="generated", outputs=names)]
+            return [Read(mode="generated")]
         tokens = _tokens(draft, lm, self.width)
-        first, *others = decisions
-        reads = [Read(mode="logprobs", outputs=names, opening=opening_of(first), tokens=tokens)]
-        if self.separate:
-            reads += [
-                Read(mode="logprobs", outputs=(field.name,), opening=opening_of(field), tokens=tokens)
-                for field in others
-            ]
-        return reads
+        openings = [opening_of(decisions[0])]
+        if self.questions:
+            openings += [TOPIC, *(opening_of(field) for field in decisions[1:])]
+        return [Read(mode="logprobs", opening=opening, tokens=tokens) for opening in openings]
 
     def _candidate(
         self,
         draft: Draft,
         field: Field,
-        index: int,
-        read: Read,
+        reads: tuple[int, ...],
         features: Matrix,
+        c: float,
         context: Context,
-    ) -> Candidate:
+    ) -> tuple[float, Candidate]:
+        """The candidate, behind its log-loss on held-out rows."""
         choices = list(field.choices or ())
-        fit_rows = draft.fit_rows
-        labels = [row[field.name] for row in fit_rows]
+        labels = [row[field.name] for row in draft.fit_rows]
         classes = np.array([choices.index(label) for label in labels], np.intp)
-        columns = _label_columns(field, read, context.lm)
+        columns = _label_columns(field, draft.reads[reads[0]], context.lm)
 
         def fit(chosen: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Matrix]:
-            head = fit_readout(features[chosen], classes[chosen], len(choices), columns, c=self.c)
+            head = fit_readout(features[chosen], classes[chosen], len(choices), columns, c=c)
             return lambda held: np.stack([head.log_probabilities(features[i]) for i in held])
 
         folds = oof_folds(labels, n_dev=draft.n_dev, seed=context.seed)
-        held_out = cross_fit(fit, folds, (len(fit_rows), len(choices)))
-        head = fit_readout(features, classes, len(choices), columns, c=self.c)
-        return Candidate(head, held_out, read=index)
+        held_out = cross_fit(fit, folds, (len(labels), len(choices)))
+        head = fit_readout(features, classes, len(choices), columns, c=c)
+        rows = held_out_rows(folds)
+        mixed = fit_mix([held_out[rows]], classes[rows])[1]
+        loss = -float(mixed[np.arange(len(rows)), classes[rows]].mean())
+        return loss, Candidate(head, held_out, reads)
 
 
 def _within_budget(draft: Draft, context: Context) -> None:

@@ -1,0 +1,161 @@
+"""Accuracy and speed of the default compile on public class sets, against TF-IDF + logistic regression and the prompt.
+
+    python benchmarks/accuracy.py FOLDER [--set NAME ...] [--free 50]
+
+FOLDER holds `NAME.train.jsonl` and `NAME.test.jsonl`, each line `{"text", "intent"}`. Train
+rows serve for everything; the test rows are scored once, at the end. A set that was
+finished is not run again: its row results are kept in `benchmarks/results/accuracy/`,
+and the table in `docs/benchmarks.md` is written from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import shipworthy as sw
+from report import write_section
+from shipworthy.evidence import answer_freely
+from shipworthy.evidence.baselines import tfidf_lr
+from shipworthy.examples import load_table, rows_digest
+from shipworthy.lift import read_prototype
+from shipworthy.lms import CallStore, Recorded, open_lm
+from shipworthy.scoring import EXACT, evaluate, paired_difference, wilson
+
+SETS = ("clinc150-10", "banking77-10", "clinc150-40", "banking77-77")
+RESULTS = Path(__file__).parent / "results" / "accuracy"
+PROMPT = """Classify what the user wants.
+
+Answer with exactly one of: {labels}
+
+Text: {{text}}
+Intent:"""
+
+
+def main() -> None:
+    """Run the sets that are not finished, and write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--set", dest="sets", action="append", choices=SETS)
+    parser.add_argument("--free", type=int, default=50, help="test rows on which the prompt runs freely")
+    given = parser.parse_args()
+    for name in given.sets or SETS:
+        done = RESULTS / f"{name}.json"
+        if not done.exists():
+            result = run(given.folder, name, given.free)
+            RESULTS.mkdir(parents=True, exist_ok=True)
+            done.write_text(json.dumps(result, indent=1))
+    results = [
+        json.loads((RESULTS / f"{name}.json").read_text())
+        for name in SETS
+        if (RESULTS / f"{name}.json").exists()
+    ]
+    write_section("accuracy", f"python benchmarks/accuracy.py FOLDER --free {given.free}", report(results))
+
+
+def run(folder: Path, name: str, free: int) -> dict[str, Any]:
+    """Compile on the train rows, then score everything on the test rows."""
+    train_file, test_file = (folder / f"{name}.{split}.jsonl" for split in ("train", "test"))
+    labels = sorted({row["intent"] for row in load_table(train_file).rows})
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch)
+        prompt = home / "intent.md"
+        prompt.write_text(PROMPT.format(labels=", ".join(labels)))
+        made = sw.lift(prompt, train_file, into=home / "project", test=test_file)
+        begun = time.monotonic()
+        compiled = sw.compile("intent", project=made.project)
+        compile_s = time.monotonic() - begun
+        print(
+            f"{name}: compiled in {compile_s:.0f} s, {compiled.lm_calls} calls; {compiled.notes}", flush=True
+        )
+        rows = [dict(row) for row in load_table(made.project / "data/intent/test.jsonl").rows]
+        train = [dict(row) for row in load_table(made.project / "data/intent/train.jsonl").rows]
+        contract = compiled.program.contract
+        lm = Recorded(open_lm("local"), CallStore(home / "calls.sqlite"))
+        program = sw.load_artifact(compiled.artifact, lm=lm if compiled.program.spec.lm else None)
+        begun = time.monotonic()
+        ours = evaluate(program.answer_many, rows, outputs=["intent"], metric=EXACT)
+        print(f"{name}: {ours.score:.3f} in {time.monotonic() - begun:.0f} s", flush=True)
+        theirs = evaluate(tfidf_lr(contract, train), rows, outputs=["intent"], metric=EXACT)
+        step = max(1, len(rows) // free)
+        sampled = rows[::step][:free]
+        prototype = read_prototype(prompt)
+        freely = evaluate(answer_freely(prototype, contract, lm), sampled, outputs=["intent"], metric=EXACT)
+        print(f"{name}: TF-IDF {theirs.score:.3f}, the prompt {freely.score:.3f}", flush=True)
+    ms = [result.ms for result in ours.results]
+    ms_free = [result.ms for result in freely.results]
+    return {
+        "name": name,
+        "test_sha256": rows_digest(rows),
+        "ours": [int(right) for right in ours.right],
+        "tfidf_lr": [int(right) for right in theirs.right],
+        "prompt": [int(right) for right in freely.right],
+        "ms": [round(value, 1) for value in np.percentile(ms, [50, 95])],
+        "ms_prompt": [round(value, 1) for value in np.percentile(ms_free, [50, 95])],
+        "compile_s": round(compile_s, 1),
+        "lm_calls": compiled.lm_calls,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "notes": list(compiled.notes),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+    }
+
+
+def report(results: list[dict[str, Any]]) -> str:
+    """The table, and the sets together."""
+    lines = [
+        "| set | test rows | compiled | TF-IDF + LR | difference (95 %) | prompt, free | ms a call p50 / p95 | "
+        "prompt's ms p50 | compile | LM calls | peak memory |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for one in results:
+        paired = paired_difference(one["ours"], one["tfidf_lr"])
+        free = one["prompt"]
+        lines.append(
+            f"| `{one['name']}` | {len(one['ours'])} | {share(one['ours'])} | {share(one['tfidf_lr'])} | "
+            f"{100 * paired.mean:+.1f} ({100 * paired.ci[0]:+.1f} to {100 * paired.ci[1]:+.1f}) | "
+            f"{100 * np.mean(free):.1f} % of {len(free)} | {one['ms'][0]:.0f} / {one['ms'][1]:.0f} | "
+            f"{one['ms_prompt'][0]:.0f} | {one['compile_s']:.0f} s | {one['lm_calls']} | {one['peak_mib']} MiB |"
+        )
+    mean, low, high = together(results)
+    lines += [
+        "",
+        f"All sets together, stratified by set and paired by row: {100 * mean:+.2f} points over TF-IDF + logistic "
+        f"regression, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}.",
+        "",
+        *(f"- `{one['name']}`: {'; '.join(one['notes'])}" for one in results),
+    ]
+    return "\n".join(lines)
+
+
+def share(right: list[int]) -> str:
+    """A score with its interval."""
+    low, high = wilson(sum(right), len(right))
+    return f"{100 * np.mean(right):.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def together(results: list[dict[str, Any]]) -> tuple[float, float, float]:
+    """Mean paired difference over all rows, with the interval of a stratified mean (Cochran 1977, ch. 5)."""
+    total = sum(len(one["ours"]) for one in results)
+    mean = variance = 0.0
+    for one in results:
+        gaps = np.array(one["ours"], float) - np.array(one["tfidf_lr"], float)
+        weight = len(gaps) / total
+        mean += weight * float(gaps.mean())
+        variance += weight**2 * float(gaps.var(ddof=1)) / len(gaps)
+    half = 1.96 * variance**0.5
+    return mean, mean - half, mean + half
+
+
+if __name__ == "__main__":
+    sys.exit(main())
