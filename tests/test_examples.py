@@ -228,7 +228,9 @@ def test_a_digest_is_the_sha256_of_the_canonical_form() -> None:
 
 
 @given(st.lists(ROW, max_size=6), st.randoms())
-def test_the_order_of_rows_does_not_count_but_their_number_does(rows: list[dict[str, str]], random: Any) -> None:
+def test_the_order_of_rows_does_not_count_but_their_number_does(
+    rows: list[dict[str, str]], random: Any
+) -> None:
     shuffled = list(rows)
     random.shuffle(shuffled)
     assert rows_digest(shuffled) == rows_digest(rows)
@@ -305,7 +307,9 @@ def test_a_few_more_rows_move_few_of_the_old_ones() -> None:
 
 
 def faults(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> list[tuple[str, tuple[int, ...]]]:
-    as_rows = [[{"text": text, "label": label, "id": n} for n, (text, label) in enumerate(s)] for s in (train, test)]
+    as_rows = [
+        [{"text": text, "label": label, "id": n} for n, (text, label) in enumerate(s)] for s in (train, test)
+    ]
     findings = check_rows(*as_rows, inputs=["text"], outputs=["label"], decisions=["label"])
     return [(finding.kind, finding.rows) for finding in findings]
 

@@ -73,6 +73,6 @@ def test_lift_and_ship_are_functions_whatever_was_imported_first(first: str) -> 
 
 
 def test_a_star_import_gives_the_public_names() -> None:
-    assert run("from shipworthy import *; print(callable(ship), callable(lift), ShipworthyError.__name__)") == (
-        "True True ShipworthyError"
-    )
+    assert run(
+        "from shipworthy import *; print(callable(ship), callable(lift), ShipworthyError.__name__)"
+    ) == ("True True ShipworthyError")

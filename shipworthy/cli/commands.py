@@ -103,15 +103,17 @@ def lift(prototype: Path, examples: Path | None, as_json: bool, **given: Any) ->
 @JSON
 def compile(name: str, level: int | None, budget: str, as_json: bool, **given: Any) -> int:
     """Compile the program NAME from its source as it stands; registers nothing."""
-    from ..registry import Registry, tracking_uri
     from ..ship import compile as run
     from ..ship import compile_json, home_of
 
-    home = home_of(name)
     compiled = run(
-        name, project=home, level=level, budget_calls=_calls(budget), progress=_progress(as_json), **given
+        name,
+        project=home_of(name),
+        level=level,
+        budget_calls=_calls(budget),
+        progress=_progress(as_json),
+        **given,
     )
-    Registry(tracking_uri(home)).log_compile(compiled, {})
     if as_json:
         print_json(compile_json(compiled))
         return 0

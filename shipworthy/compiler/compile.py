@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, OutsideError
-from ..examples import rows_digest
+from ..examples import folder_lock, rows_digest
 from ..lms import Recorded
 from ..runtime import (
     Decide,
@@ -56,6 +58,7 @@ class Compiled:
         dev: score on held-out training rows (or the dev split), with interval, by output,
             and the calibration error; None where no output is a decision.
         notes: what the passes say.
+        run: the MLflow run that keeps it, once it is logged.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Compiled:
     program: Program
     recipe: Recipe
     seed: int
+    run: str | None = None
 
 
 def compile_program(
@@ -129,7 +133,7 @@ def compile_program(
         lm=LMSpec(id=lm.id, name=lm_name) if uses_lm else None,
     )
     dev_scores = _dev_scores(draft, choices, recipe)
-    written = out / "new"
+    written = out / f"new.{os.getpid()}.{threading.get_ident()}"  # another process may compile it too
     digest = write_artifact(
         written,
         spec,
@@ -294,14 +298,15 @@ def _move(written: Path, artifact: Path) -> None:
     from ..runtime import check_manifest
 
     try:
-        if artifact.exists():
-            try:
-                check_manifest(artifact)
-                shutil.rmtree(written)
-                return
-            except InputError:
-                shutil.rmtree(artifact)
-        written.rename(artifact)
+        with folder_lock(artifact.parent):
+            if artifact.exists():
+                try:
+                    check_manifest(artifact)
+                    shutil.rmtree(written)
+                    return
+                except InputError:
+                    shutil.rmtree(artifact)
+            written.rename(artifact)
     except OSError as error:
         raise OutsideError(f"cannot write the artifact: {error}", where=str(artifact)) from error
 

@@ -126,7 +126,9 @@ def _logistic(
     seen = sorted(set(classes.tolist()))
     weights = np.zeros((n_classes, features.shape[1]))
     bias = np.zeros(n_classes)
-    if len(seen) > 1:
+    if features.shape[1] == 0:  # nothing to learn from but how often each class occurs
+        bias[seen] = np.log([np.mean(classes == k) for k in seen])
+    elif len(seen) > 1:
         from sklearn.linear_model import LogisticRegression
         from threadpoolctl import threadpool_limits
 

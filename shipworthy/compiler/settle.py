@@ -3,7 +3,8 @@
 Every choice is made on rows that the candidate was not fitted on. The cheaper option is
 kept unless the dearer one is better: fewer questions unless more of them lower the
 log-loss beyond doubt, the student alone where it is right as often and its log-loss is
-not worse beyond doubt. "Beyond doubt" is a paired 90 % interval that excludes zero.
+not worse beyond doubt. "Beyond doubt" is a paired 90 % interval
+(normal approximation) that excludes zero; less than 0.01 nats a row never matters.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from .draft import Candidate, Draft
 from .heads import Matrix, fit_mix
 
 DOUBT_Z = NormalDist().inv_cdf(0.95)
+MATTERS = 0.01
+"""Nats a row: a mean difference below this is not worth a call."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def _best_read(
     best = candidates[0]
     for other in candidates[1:]:
         mixed = [fit_mix([c.held_out[rows]], classes)[1] for c in (best, other)]
-        if _difference(_losses(mixed[0], classes), _losses(mixed[1], classes))[0] > 0:
+        if _clearly_lower(mixed[1], mixed[0], classes):
             best = other
     return best
 
@@ -100,21 +103,20 @@ def _best_read(
 def _as_good(simple: Matrix, full: Matrix, classes: NDArray[np.intp]) -> bool:
     right_simple = int((simple.argmax(axis=1) == classes).sum())
     right_full = int((full.argmax(axis=1) == classes).sum())
-    low, _ = _difference(_losses(simple, classes), _losses(full, classes))
-    return right_simple >= right_full and low <= 0
+    return right_simple >= right_full and not _clearly_lower(full, simple, classes)
+
+
+def _clearly_lower(dear: Matrix, cheap: Matrix, classes: NDArray[np.intp]) -> bool:
+    """Whether the dearer one's log-loss is lower: beyond doubt, and by enough to matter."""
+    gaps = _losses(cheap, classes) - _losses(dear, classes)
+    if len(gaps) < 2:
+        return False
+    half = DOUBT_Z * float(gaps.std(ddof=1)) / np.sqrt(len(gaps))
+    return bool(gaps.mean() >= MATTERS and gaps.mean() - half > 0)
 
 
 def _losses(log_probabilities: Matrix, classes: NDArray[np.intp]) -> Matrix:
     return -log_probabilities[np.arange(len(classes)), classes]
-
-
-def _difference(first: Matrix, second: Matrix) -> tuple[float, float]:
-    """Interval of the mean paired difference, normal approximation at 90 %."""
-    gaps = first - second
-    if len(gaps) < 2:
-        return -np.inf, np.inf
-    half = DOUBT_Z * float(gaps.std(ddof=1)) / np.sqrt(len(gaps))
-    return float(gaps.mean()) - half, float(gaps.mean()) + half
 
 
 def _share(log_probabilities: Matrix, classes: Any) -> str:

@@ -16,7 +16,8 @@ from ..runtime import Answer, Contract, Field, Outcome, StepTrace, label_text, o
 
 MAX_TOKENS = 64
 """What a prototype may write where all outputs are decisions or numbers; text gets eight times that."""
-NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
+NUMBER = re.compile(r"(?<![\d.,])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\d|[.,]\d)")
+"""With or without commas between thousands. Dates and decimal commas are none: they could mean anything."""
 DECORATION = r"[\s*_`#>\-\"']*"
 
 Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
@@ -93,14 +94,17 @@ def answer_from_text(text: str, contract: Contract, usage: Usage) -> Answer:
 def read_answer(text: str, contract: Contract) -> dict[str, Any]:
     """Every output that a free text says in some sensible way.
 
-    In this order: a JSON object with the output's name as a key; a line `name: value`;
-    for a decision the first label that is mentioned, the longest where several begin
-    there; for a number the first number; for text, where it is the only output, all of it.
+    In this order: a JSON object with the output's name as a key; a line `name: value`, or
+    the same within a line; for a decision the first label that is mentioned, the longest
+    where several begin there; for a number the first number; for text, where it is the
+    only output, all of it. What is said of one output by its name does not count for another.
     """
+    fields = contract.outputs
+    data, prose = _json_apart(text, {_loose(field.name) for field in fields})
     found: dict[str, Any] = {}
-    data = _json_object(text)
-    for field in contract.outputs:
-        for said in _candidates(text, data, field, only=len(contract.outputs) == 1):
+    for field in fields:
+        others = "|".join(_name_pattern(other) for other in fields if other is not field)
+        for said in _candidates(prose, data, field, others):
             try:
                 found[field.name] = plain_value(field.parse(said))
                 break
@@ -109,57 +113,75 @@ def read_answer(text: str, contract: Contract) -> dict[str, Any]:
     return found
 
 
-def _candidates(text: str, data: Mapping[str, Any], field: Field, *, only: bool) -> Iterator[Any]:
+def _candidates(prose: str, data: Mapping[str, Any], field: Field, others: str) -> Iterator[Any]:
     """Ways in which the text may state the field, best first; values that do not parse are passed over."""
-    name = _loose(field.name)
-    for key, value in data.items():
-        if _loose(key) == name:
-            yield value
-    pattern = re.escape(field.name).replace("_", r"[\s_\-]*")
-    lines = re.findall(rf"(?im)^{DECORATION}{pattern}{DECORATION}[:=]\s*(.+?)\s*$", text)
-    for line in lines:
-        yield line.strip(" \t*_`\"'.,")
-        yield from _mentions(line, field)
-        yield from _numbers(line, field)
-    yield from _mentions(text, field)
-    yield from _numbers(text, field)
-    if only and field.schema.get("type") == "string":
-        yield text.strip()
+    if (name := _loose(field.name)) in data:
+        value = data[name]
+        yield value
+        if value is not None:
+            yield from _within(value if isinstance(value, str) else json.dumps(value), field)
+        return
+    pattern = _name_pattern(field)
+    for line in re.findall(rf"(?im)^{DECORATION}{pattern}{DECORATION}[:=]\s*(.+?)\s*$", prose):
+        if not (others and re.match(rf"(?i)(?:{others}){DECORATION}[:=]", line)):
+            yield line.strip(" \t*_`\"'.,")
+            yield from _within(line, field)
+    for line in re.findall(rf"(?i)(?<!\w){pattern}{DECORATION}[:=](.+)", prose):
+        yield from _within(line, field)
+    rest = re.sub(rf"(?im)^{DECORATION}(?:{others}){DECORATION}[:=]\s*.*$", "", prose) if others else prose
+    yield from _within(rest, field)
+    if not others and field.schema.get("type") == "string":
+        yield prose.strip()
 
 
-def _mentions(text: str, field: Field) -> Iterator[Any]:
-    places = []
-    for choice in field.choices or ():
-        for word in _ways_to_say(choice):
-            pattern = re.escape(word).replace(r"\ ", r"[\s_\-]+")
-            match = re.search(rf"(?i)(?<!\w){pattern}(?!\w)", text)
-            if match:
-                places.append((match.start(), -len(match.group()), choice))
-    yield from [choice for _, _, choice in sorted(places, key=lambda place: place[:2])[:1]]
+def _within(text: str, field: Field) -> Iterator[Any]:
+    """For a decision the first label that is mentioned; for a number, the numbers."""
+    if field.choices is not None:
+        places = [place for choice in field.choices for place in _places(text, choice)]
+        yield from [choice for _, _, choice in sorted(places, key=lambda place: place[:2])[:1]]
+    elif field.schema.get("type") in ("integer", "number"):
+        yield from (match.replace(",", "") for match in NUMBER.findall(text))
 
 
-def _numbers(text: str, field: Field) -> Iterator[str]:
-    if field.choices is None and field.schema.get("type") in ("integer", "number"):
-        for match in NUMBER.findall(text):
-            yield match.replace(",", "")
+def _places(text: str, choice: Any) -> Iterator[tuple[int, int, Any]]:
+    """Where a label is first mentioned, as (start, minus its length, label)."""
+    if isinstance(choice, int | float) and not isinstance(choice, bool):
+        found = [match for match in NUMBER.finditer(text) if float(match[0].replace(",", "")) == choice]
+    else:
+        found = [match for word in _ways_to_say(choice) if (match := _mention(text, word))]
+    yield from ((match.start(), -len(match[0]), choice) for match in found)
+
+
+def _mention(text: str, word: str) -> re.Match[str] | None:
+    before = r"(?<!\w)(?<!\d[.,])" if word[0].isdigit() else r"(?<!\w)"
+    after = r"(?!\w)(?![.,]\d)" if word[-1].isdigit() else r"(?!\w)"
+    pattern = re.escape(word).replace(r"\ ", r"[\s_\-]+")
+    return re.search(f"(?i){before}{pattern}{after}", text)
 
 
 def _ways_to_say(choice: Any) -> tuple[str, ...]:
     if isinstance(choice, bool):
         return ("yes", "true") if choice else ("no", "false")
-    return (re.sub(r"[\s_\-]+", " ", label_text(choice)),)
+    word = label_text(choice)
+    return tuple(filter(None, [re.sub(r"[\s_\-]+", " ", word).strip() or word]))
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def _json_apart(text: str, names: set[str]) -> tuple[dict[str, Any], str]:
+    """The first JSON object that has one of the names as a key, by loose key, and the text without it."""
     decoder = json.JSONDecoder()
     for match in re.finditer(r"\{", text):
         try:
-            value, _ = decoder.raw_decode(text[match.start() :])
+            value, end = decoder.raw_decode(text, match.start())
         except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict):
-            return value
-    return {}
+        data = {_loose(key): own for key, own in reversed(value.items())}
+        if names & data.keys():
+            return data, f"{text[: match.start()]}\n{text[end:]}"
+    return {}, text
+
+
+def _name_pattern(field: Field) -> str:
+    return re.escape(field.name).replace("_", r"[\s_\-]*")
 
 
 def _loose(name: str) -> str:

@@ -6,7 +6,7 @@ contract's business, which lives further up in `runtime`.
 
 from .check import Finding, check_rows
 from .digest import canonical_json, digest_of, rows_digest
-from .files import atomic_folder, atomic_write
+from .files import atomic_folder, atomic_write, folder_lock, storage_errors
 from .load import Table, load_table, parse_json_line
 from .split import Splits, split_rows
 
@@ -19,8 +19,10 @@ __all__ = [
     "canonical_json",
     "check_rows",
     "digest_of",
+    "folder_lock",
     "load_table",
     "parse_json_line",
     "rows_digest",
     "split_rows",
+    "storage_errors",
 ]

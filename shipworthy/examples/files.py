@@ -47,13 +47,34 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o755)
-            if path.exists():
-                _change_places(temporary, path)
-            else:
-                os.replace(temporary, path)
+            with folder_lock(path.parent):
+                if path.exists():
+                    _change_places(temporary, path)
+                else:
+                    os.replace(temporary, path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same lock waiting, for the length of the block.
+
+    On a system without such locks, and on a file system that refuses them, the block runs all the same.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
 from ..errors import InputError, NotFoundError, RegistryError
-from ..examples import atomic_write
+from ..examples import atomic_write, folder_lock, storage_errors
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 SPEC = re.compile(r"(?P<name>[^@/]+)(?:@(?P<alias>[A-Za-z][\w-]*)|/(?P<version>[1-9]\d*))?")
@@ -175,10 +177,18 @@ def read_manifest(folder: Path, name: str) -> dict[str, Any]:
         ) from error
 
 
-def write_manifest(folder: Path, name: str, entry: dict[str, Any]) -> None:
-    """Write the manifest whole.
+@contextmanager
+def changed_manifest(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The manifest to change; it is written whole when the block ends well, one process at a time.
 
     Raises:
+        RegistryError: it is damaged.
         StorageError: it cannot be written.
     """
-    atomic_write(manifest_path(folder, name), json.dumps(entry, indent=1, sort_keys=True))
+    path = manifest_path(folder, name)
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with folder_lock(path.parent):
+            entry = read_manifest(folder, name)
+            yield entry
+            atomic_write(path, json.dumps(entry, indent=1, sort_keys=True))

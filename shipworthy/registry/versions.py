@@ -10,15 +10,16 @@ import os
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from ..compiler import Compiled
 from ..errors import MissingExtraError, RegistryError
 from ..evidence import Certificate
+from ..examples import folder_lock
 from ..runtime import Contract
-from .local import CHAMPION, database_folder, database_path, read_manifest, write_manifest
+from .local import CHAMPION, changed_manifest, database_folder, database_path
 from .remote import DIGEST_TAG, FOLDER_TAG
 
 KIND = "shipworthy.kind"
@@ -52,7 +53,7 @@ class Registry:
             logging.getLogger(noisy).setLevel(logging.ERROR)
         self._mlflow = mlflow
         self._look_in()
-        with self._errors():
+        with self._errors(), self._alone():
             # The client makes the tables on first use; its own chatter on stderr is of no use to anyone.
             self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
@@ -191,9 +192,8 @@ class Registry:
         with self._errors():
             self._client.set_registered_model_alias(name, CHAMPION, str(version))
         if self._folder is not None:
-            entry = read_manifest(self._folder, name)
-            entry["aliases"][CHAMPION] = version
-            write_manifest(self._folder, name, entry)
+            with changed_manifest(self._folder, name) as entry:
+                entry["aliases"][CHAMPION] = version
 
     def contract_digest(self, name: str) -> str | None:
         """Of the newest version's contract; None where the name is free."""
@@ -222,12 +222,11 @@ class Registry:
 
         path = Path(url2pathname(urlparse(location).path)) if "://" in location else Path(location)
         folder = path / "artifacts" / compiled.artifact.name
-        entry = read_manifest(self._folder, name)
-        entry["versions"][str(version)] = {
-            "artifact": os.path.relpath(folder, self._folder),
-            "digest": compiled.digest,
-        }
-        write_manifest(self._folder, name, entry)
+        with changed_manifest(self._folder, name) as entry:
+            entry["versions"][str(version)] = {
+                "artifact": os.path.relpath(folder, self._folder),
+                "digest": compiled.digest,
+            }
 
     def _runs(self, query: str) -> Iterator[Any]:
         with self._errors():
@@ -263,11 +262,16 @@ class Registry:
 
     def _experiment(self, name: str) -> str:
         title = f"shipworthy/{name}"
-        found = self._client.get_experiment_by_name(title)
-        if found is not None:
-            return str(found.experiment_id)
-        location = (self._folder / "mlartifacts").as_uri() if self._folder is not None else None
-        return str(self._client.create_experiment(title, artifact_location=location))
+        with self._alone():
+            found = self._client.get_experiment_by_name(title)
+            if found is not None:
+                return str(found.experiment_id)
+            location = (self._folder / "mlartifacts").as_uri() if self._folder is not None else None
+            return str(self._client.create_experiment(title, artifact_location=location))
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """No other process here makes tables or experiments meanwhile; a server sees to that itself."""
+        return nullcontext() if self._folder is None else folder_lock(self._folder)
 
     @contextmanager
     def _pointed(self) -> Iterator[None]:

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union
 
 import pydantic
+from pydantic_core import SchemaError
 
 from ..errors import ContractError, OutputError, RowInputError
 from ..examples import canonical_json, digest_of
 
 Scalar = str | bool | int | float
 FORMATS: dict[str, Any] = {"date": datetime.date, "date-time": datetime.datetime}
+UNREAD = ("$ref", "allOf", "oneOf", "not", "prefixItems", "patternProperties")
 YES, NO = "yes", "no"
 BOOLS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 
@@ -51,7 +53,17 @@ class Field:
         """
         if self.choices is not None:
             return self._parse_choice(value)
-        return _parse(_adapter(canonical_json(self.schema)), value)
+        return _storable(_parse(_adapter(canonical_json(self.schema)), value))
+
+    def default(self) -> Any:
+        """The typed value where none is given; null stands for itself.
+
+        Raises:
+            KeyError: one must be given.
+            ValueError: the default does not fit the type.
+        """
+        value = self.schema["default"]
+        return None if value is None else self.parse(value)
 
     def _parse_choice(self, value: Any) -> Scalar:
         choices = self.choices or ()
@@ -127,13 +139,10 @@ class Contract:
     def _read(row: Mapping[str, Any], fields: Iterable[Field]) -> dict[str, Any]:
         found = {}
         for field in fields:
-            if field.name not in row:
-                if "default" in field.schema:
-                    found[field.name] = field.schema["default"]
-                    continue
-                raise RowInputError(f"{field.name!r} is missing", where=f"column {field.name!r}")
             try:
-                found[field.name] = field.parse(row[field.name])
+                found[field.name] = field.parse(row[field.name]) if field.name in row else field.default()
+            except KeyError as error:
+                raise RowInputError(f"{field.name!r} is missing", where=f"column {field.name!r}") from error
             except ValueError as error:
                 raise RowInputError(str(error), where=f"column {field.name!r}") from error
         return found
@@ -153,7 +162,7 @@ class Contract:
         found = {}
         for field in fields:
             try:
-                found[field.name] = field.parse(data[field.name])
+                found[field.name] = field.parse(data[field.name]) if field.name in data else field.default()
             except KeyError as error:
                 raise OutputError(f"the answer has no {field.name!r}", where=text[:200]) from error
             except ValueError as error:
@@ -226,7 +235,27 @@ def _parse(adapter: pydantic.TypeAdapter[Any], value: Any) -> Any:
 
 @functools.lru_cache(maxsize=512)
 def _adapter(schema: str) -> pydantic.TypeAdapter[Any]:
-    return pydantic.TypeAdapter(annotation_of(json.loads(schema)))
+    try:
+        return pydantic.TypeAdapter(annotation_of(json.loads(schema)))
+    except SchemaError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ContractError(f"a schema is not read: {reason}") from error
+
+
+def _storable(value: Any) -> Any:
+    """The value, if it can be sent and stored: JSON without NaN, as UTF-8."""
+    if isinstance(value, datetime.date):
+        return value
+    try:
+        _JSON.encode(value if isinstance(value, str | float | int) else plain_value(value)).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("half of a surrogate pair, which is no character") from error
+    except ValueError as error:
+        raise ValueError(f"a finite number is expected, not {str(value)[:80]!r}") from error
+    return value
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def annotation_of(schema: Mapping[str, Any]) -> Any:
@@ -235,6 +264,9 @@ def annotation_of(schema: Mapping[str, Any]) -> Any:
     Raises:
         ContractError: the schema says something that is not read here.
     """
+    unread = [key for key in UNREAD if key in schema]
+    if unread:
+        raise ContractError(f"a schema with {unread[0]!r} is not read")
     if "enum" in schema:
         return Literal[tuple(schema["enum"])]
     if "const" in schema:
@@ -254,7 +286,7 @@ def annotation_of(schema: Mapping[str, Any]) -> Any:
     if kind == "object":
         return _object(schema)
     simple = {"boolean": bool, "null": None, None: Any}
-    if kind not in simple:
+    if isinstance(kind, list) or kind not in simple:
         raise ContractError(f"a schema of type {kind!r} is not read")
     return simple[kind]
 
@@ -270,7 +302,8 @@ def _string(schema: Mapping[str, Any]) -> Any:
 def _object(schema: Mapping[str, Any]) -> Any:
     properties = schema.get("properties")
     if properties is None:
-        return dict[str, Any]
+        values = schema.get("additionalProperties")
+        return dict[str, annotation_of(values) if isinstance(values, Mapping) else Any]  # type: ignore[misc]
     required = schema.get("required", [])
     fields: dict[str, Any] = {}
     for name, own in properties.items():

@@ -110,7 +110,13 @@ def threshold_with_guarantee(
 
     Returns:
         The threshold, or None where no candidate reaches the target.
+
+    Raises:
+        ValueError: lengths differ, or delta is not within (0, 1).
     """
+    _check_pairs(confidence, right)
+    if not 0 < delta < 1:
+        raise ValueError(f"delta lies between 0 and 1, not {delta}")
     n = len(confidence)
     if n == 0:
         return None
@@ -126,7 +132,12 @@ def threshold_with_guarantee(
 
 
 def expected_calibration_error(confidence: NDArray[Any], right: NDArray[Any], *, bins: int = 10) -> float:
-    """Mean gap between confidence and accuracy over bins of equal size (Naeini et al. 2015)."""
+    """Mean gap between confidence and accuracy over bins of equal size (Naeini et al. 2015).
+
+    Raises:
+        ValueError: there are no rows, or lengths differ.
+    """
+    _check_pairs(confidence, right)
     if len(confidence) == 0:
         raise ValueError("no rows")
     order = np.argsort(confidence, kind="stable")
@@ -154,6 +165,11 @@ def _phi(both: int, wins: int, losses: int, neither: int) -> float:
     n = both + wins + losses + neither
     cross = both * neither - wins * losses
     return (max(cross - n / 2, 0.0) if cross > 0 else cross) / math.sqrt(margins)
+
+
+def _check_pairs(confidence: NDArray[Any], right: NDArray[Any]) -> None:
+    if len(confidence) != len(right):
+        raise ValueError("confidence and right or wrong of the same length are needed")
 
 
 def _check_level(level: float) -> None:

@@ -14,6 +14,7 @@ from ..examples import parse_json_line
 from ..runtime import Contract, Program, error_line, line_of
 
 Item = Mapping[str, Any] | RowInputError
+STRAY = "look for a stray quote; a quote inside a quoted cell is written twice"
 
 
 @dataclass
@@ -124,8 +125,11 @@ def _csv_rows(file: BinaryIO, name: str, contract: Contract) -> Iterator[Item]:
     )
     first = next(lines, "")
     delimiter = "\t" if "\t" in first and "," not in first else ","
-    reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
-    header = [cell.strip() for cell in next(reader, [])]
+    reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
+    try:
+        header = [cell.strip() for cell in next(reader, [])]
+    except csv.Error as error:
+        raise ExamplesError(f"not well-formed CSV: {error}", hint=STRAY, where=f"{name}:1") from error
     missing = [field.name for field in contract.inputs if field.name not in header]
     if missing:
         raise ExamplesError(
@@ -140,11 +144,11 @@ def _csv_rows(file: BinaryIO, name: str, contract: Contract) -> Iterator[Item]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield RowInputError(f"not well-formed CSV: {error}", where=f"{name}:{start}")
-            continue
-        if not any(cell.strip() for cell in cells):
+            yield RowInputError(f"not well-formed CSV: {error}", hint=STRAY, where=f"{name}:{start}")
             continue
         if len(cells) != len(header):
+            if not any(cell.strip() for cell in cells):
+                continue  # a blank line is no row
             message = f"{len(cells)} cells where the header has {len(header)}"
             yield RowInputError(message, hint="look for a stray quote or separator", where=f"{name}:{start}")
         elif any("\udc80" <= character <= "\udcff" for cell in cells for character in cell):

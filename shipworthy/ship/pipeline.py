@@ -35,7 +35,7 @@ from ..lift import (
 )
 from ..lift import lift as infer
 from ..lms import CallStore, Recorded, open_lm
-from ..registry import Registry, Resolved, resolve, tracking_uri
+from ..registry import NAME, Registry, Resolved, resolve, tracking_uri
 from ..runtime import Contract, Program, Progress, load_artifact
 from ..scoring import EXACT, metric_named
 from .gate import hold_against
@@ -121,6 +121,7 @@ def compile(
     Raises:
         InputError: program, rows or recipe cannot be used.
         LMError: the LM fails; running again goes on where it stopped.
+        RegistryError: MLflow, where each compile is a run, cannot be reached.
     """
     home = Path(project) if project else find_project(Path.cwd()) or Path.cwd()
     progress = progress or Progress()
@@ -149,7 +150,8 @@ def compile(
             progress=progress,
         )
     atomic_write(state / "latest" / source.name, compiled.artifact.name)
-    return compiled
+    run = Registry(tracking_uri(home)).log_compile(compiled, _provenance(home, source.name)["files"])
+    return dataclasses.replace(compiled, run=run)
 
 
 def certify(
@@ -246,7 +248,11 @@ def ship(
     """
     progress = progress or Progress()
     lifted: Lift | None = None
-    if Path(prototype).exists():
+    if _is_prototype(prototype):
+        if examples is None:
+            called = read_prototype(prototype, name=name, format=lifting.get("format")).name
+            folder = into or project
+            _need_examples(_project_for(Path(folder) if folder else None, called), called)
         lifted = lift(
             prototype,
             examples,
@@ -259,11 +265,6 @@ def ship(
             **lifting,
         )
         home, program = lifted.project, lifted.lifted.name
-        if lifted.examples == 0 and not (home / "data" / program / "train.jsonl").exists():
-            raise ExamplesError(
-                "there are no examples to compile and certify with",
-                hint="give a CSV or JSONL file of labelled rows: shipworthy ship PROTOTYPE EXAMPLES",
-            )
     else:
         home, program = home_of(str(prototype), project), str(prototype)
     progress.say(f"project {home}")
@@ -285,7 +286,6 @@ def ship(
         fresh=fresh,
         progress=progress,
     )
-    run = registry.log_compile(compiled, _provenance(home, program)["files"])
     certified = certify(
         compiled.artifact,
         project=home,
@@ -300,7 +300,7 @@ def ship(
     version = registry.register(
         compiled,
         contract,
-        run=run,
+        run=str(compiled.run),
         verdict=certified.verdict,
         tags={"shipworthy.certificate_run": certified.run},
     )
@@ -343,7 +343,7 @@ def resolve_program(program: str | Path, *, project: str | Path | None = None) -
     path = Path(program)
     if (path / "manifest.json").is_file():
         return path
-    if isinstance(program, Path) or path.is_dir():
+    if isinstance(program, Path) or (path.is_dir() and not NAME.fullmatch(program)):
         raise ArtifactError("no artifact in this folder", hint="name one that compile wrote", where=str(path))
     home = Path(project) if project else find_project(Path.cwd())
     return resolve(str(program), uri=tracking_uri(home))
@@ -392,6 +392,20 @@ def _project_for(into: Path | None, name: str) -> Path:
     if into is not None:
         return into.absolute()
     return find_project(Path.cwd()) or Path.cwd() / name
+
+
+def _is_prototype(text: str | Path) -> bool:
+    """Whether it is a path; a plain name is a program's, also where a folder is called so."""
+    path = Path(text)
+    return path.exists() and not (path.is_dir() and NAME.fullmatch(str(text)))
+
+
+def _need_examples(project: Path, name: str) -> None:
+    if not split_path(project, name, "train").is_file():
+        raise ExamplesError(
+            "there are no examples to compile and certify with",
+            hint="give a CSV or JSONL file of labelled rows: shipworthy ship PROTOTYPE EXAMPLES",
+        )
 
 
 def home_of(name: str, project: str | Path | None = None) -> Path:
