@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from typing import Any, Literal
@@ -116,6 +117,7 @@ def test_a_value_is_read_as_its_type(schema: dict[str, Any], value: Any, parsed:
         ({"type": "array", "items": {"type": "string"}}, ["\ud83d"], "half of a surrogate pair"),
         ({"type": "object"}, {"a": {"b": "\ud83d"}}, "half of a surrogate pair"),
         ({}, {"a": float("nan")}, "finite number"),
+        ({"type": "object", "properties": {"a": {"type": "number"}}}, {"a": "nan"}, "finite number"),
         ({"type": "string", "pattern": "^a"}, "b", "pattern"),
         ({"type": "string", "maxLength": 2}, "abc", "at most 2"),
         (DATE, "29.02.2024", "valid date"),
@@ -281,7 +283,7 @@ def test_a_schema_that_says_something_else_is_a_contract_error(schema: dict[str,
 
 @pytest.mark.parametrize("pattern", ["(?=lookahead)", "("])
 def test_a_pattern_that_cannot_be_matched_is_a_contract_error(pattern: str) -> None:
-    with pytest.raises(ContractError, match="look-around|regex parse error|unclosed"):
+    with pytest.raises(ContractError, match=r"look-around|regex parse error|unclosed"):
         parse({"type": "string", "pattern": pattern}, "x")
 
 
@@ -407,7 +409,5 @@ def test_an_output_that_need_not_be_generated_takes_its_default() -> None:
 
 @given(st.text())
 def test_any_text_is_an_answer_or_an_output_error(text: str) -> None:
-    try:
-        contract(*GENERATED).parse_generated(text, GENERATED)
-    except OutputError as error:
-        assert error.where == text[:200]
+    with contextlib.suppress(OutputError):
+        assert list(contract(*GENERATED).parse_generated(text, GENERATED)) == ["total", "items"]

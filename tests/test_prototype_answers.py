@@ -203,6 +203,7 @@ def test_what_is_neither_yes_nor_no_does_not_count(text: str) -> None:
         ('{"total": "42 dollars"}', 42),
         ("I counted 3 items.\nTotal: 42", 42),
         ("about 1e3", 1000),
+        ("4.5/5", 4.5),
         ("on 12.03.2024 it was 7", 7),
     ],
 )
@@ -211,7 +212,8 @@ def test_a_number_is_read(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "none", "total: many", "12.03.2024", "1.2.3", "1.234,56", '{"total": NaN}']
+    "text",
+    ["", "none", "total: many", "12.03.2024", "1.2.3", "1.234,56", "2024-03-12", "5-7", '{"total": NaN}'],
 )
 def test_what_is_no_number_does_not_count(text: str) -> None:
     assert said(text, total=NUMBER) == {}

@@ -56,8 +56,7 @@ def of_sklearn(texts: list[str], others: list[str]) -> tuple[list[str], int, NDA
     ):
         try:
             vectorizer.fit(texts)
-        except ValueError as error:
-            assert "empty vocabulary" in str(error)
+        except ValueError:  # an empty vocabulary, which is refused there and allowed here
             sizes.append(0)
             continue
         own = vectorizer.get_feature_names_out().tolist()

@@ -16,8 +16,10 @@ from ..runtime import Answer, Contract, Field, Outcome, StepTrace, label_text, o
 
 MAX_TOKENS = 64
 """What a prototype may write where all outputs are decisions or numbers; text gets eight times that."""
-NUMBER = re.compile(r"(?<![\d.,])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\d|[.,]\d)")
-"""With or without commas between thousands. Dates and decimal commas are none: they could mean anything."""
+NUMBER = re.compile(
+    r"(?<![\d.,])(?<!\d-)[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\d|[.,\-]\d)"
+)
+"""With commas between thousands or without. Dates, ranges and decimal commas are left: which one is meant?"""
 DECORATION = r"[\s*_`#>\-\"']*"
 
 Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]

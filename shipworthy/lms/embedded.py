@@ -268,6 +268,8 @@ class _Slot:
         self._address = re.sub("^https?://", "", self._server.listening_address)
         self.prefix = ""
         self.left = -1
+        # A server that is taken down before its loop has served anything waits for it for ever.
+        self.complete({"prompt": [1], "n_predict": 1})
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
         result = self._server.handle_completions({**body, "cache_prompt": True, "id_slot": 0})

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sqlite3
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -52,26 +53,31 @@ class Registry:
         for noisy in ("alembic", "mlflow"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         self._mlflow = mlflow
-        self._look_in()
         with self._errors(), self._alone():
-            # The client makes the tables on first use; its own chatter on stderr is of no use to anyone.
+            self._prepare()
+            # Its own chatter on stderr is of no use to anyone.
             self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
-    def _look_in(self) -> None:
-        """Open a local database once ourselves: MLflow would try for minutes where it cannot."""
+    def _prepare(self) -> None:
+        """A local database: made aside and moved into place, or opened once to see that it is one.
+
+        MLflow itself would leave half of the tables behind an interrupt, and refuse them ever
+        after; and it would try for minutes to open what it cannot.
+        """
         path = database_path(self.uri)
         if path is None:
             return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.stat().st_size:
             with contextlib.closing(sqlite3.connect(path)) as database:
                 database.execute("PRAGMA schema_version")
-        except (OSError, sqlite3.Error) as error:
-            raise RegistryError(
-                f"the database cannot be opened: {error}",
-                hint="check free space and permissions, and that no other file lies there",
-                where=str(path),
-            ) from error
+            return
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            new = Path(folder) / path.name
+            store = SqlAlchemyStore(f"sqlite:///{new}", str(path.parent / "mlartifacts"))
+            store.engine.dispose()
+            os.replace(new, path)
 
     def log_compile(self, compiled: Compiled, facts: Mapping[str, Any]) -> str:
         """Keep a compile as a run: parameters, metrics, data digests and the artifact; gives the run's id."""
@@ -271,7 +277,10 @@ class Registry:
 
     def _alone(self) -> AbstractContextManager[None]:
         """No other process here makes tables or experiments meanwhile; a server sees to that itself."""
-        return nullcontext() if self._folder is None else folder_lock(self._folder)
+        if self._folder is None:
+            return nullcontext()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return folder_lock(self._folder)
 
     @contextmanager
     def _pointed(self) -> Iterator[None]:
@@ -304,7 +313,14 @@ class Registry:
 
         try:
             yield
-        except (self._mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+        except (
+            self._mlflow.exceptions.MlflowException,
+            sqlalchemy.exc.SQLAlchemyError,
+            sqlite3.Error,
+            OSError,
+        ) as error:
+            if isinstance(error.__context__, KeyboardInterrupt):  # Ctrl-C that met a transaction half-way
+                raise error.__context__ from None
             raise RegistryError(
                 f"MLflow: {str(error).strip().splitlines()[0][:300]}",
                 hint="check MLFLOW_TRACKING_URI, free space and permissions",

@@ -15,13 +15,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pydantic
 
-from ..errors import ArtifactError
+from ..errors import ArtifactError, ContractError
 from ..examples import atomic_folder, canonical_json, digest_of
+from .contract import Contract
 from .readout import DecisionHead, Heads, ReadoutHead, StudentHead
 from .spec import FORMAT, HeadSpec, Probe, ProgramSpec
 from .tfidf import SEPARATOR, Tfidf
@@ -34,6 +35,7 @@ MANIFEST = "manifest.json"
 FILES = (PROGRAM, ARRAYS, PROBES, PROVENANCE)
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
 def write_artifact(
@@ -75,26 +77,25 @@ def read_artifact(folder: Path) -> tuple[ProgramSpec, dict[str, Heads], list[Pro
     """
     files = check_manifest(folder)
     program = _json(files, PROGRAM, folder)
-    if not isinstance(program, dict) or program.get("format") != FORMAT:
+    if isinstance(program, dict) and program.get("format") != FORMAT:
         raise ArtifactError(
             "this artifact has a format that this version of shipworthy does not know",
             hint="upgrade shipworthy",
             where=str(folder / PROGRAM),
         )
-    try:
-        spec = ProgramSpec.model_validate(program)
-        probes = [Probe.model_validate(probe) for probe in _json(files, PROBES, folder)]
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+    spec = _valid(ProgramSpec, program, folder / PROGRAM)
+    _check_whole(spec, folder / PROGRAM)
+    probes = _valid(Probes, _json(files, PROBES, folder), folder / PROBES).root
+    arrays = files.get(ARRAYS)
+    if spec.arrays_sha256 != (None if arrays is None else digest_of(arrays)):
         raise ArtifactError(
-            f"not a program that this version knows: {place}: {first['msg']}",
-            hint="upgrade shipworthy, or compile again",
-            where=str(folder / PROGRAM),
-        ) from error
+            "the arrays are not those of the program", hint=_RESTORE, where=str(folder / ARRAYS)
+        )
+    from safetensors import SafetensorError
+
     try:
-        heads = _heads(spec, files.get(ARRAYS))
-    except (KeyError, ValueError, IndexError) as error:
+        heads = _heads(spec, arrays)
+    except (KeyError, ValueError, IndexError, SafetensorError) as error:
         raise ArtifactError(
             f"the arrays do not fit the program: {error}", hint="compile again", where=str(folder / ARRAYS)
         ) from error
@@ -105,7 +106,7 @@ def check_manifest(folder: Path) -> dict[str, bytes]:
     """The files of an artifact, each verified against the manifest.
 
     Raises:
-        ArtifactError: a file is missing, altered, or not named in the manifest.
+        ArtifactError: a file is missing or altered, or the manifest names others than those known.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -139,7 +140,40 @@ def check_manifest(folder: Path) -> dict[str, bytes]:
     return files
 
 
+class Probes(pydantic.RootModel[list[Probe]]):
+    """`probes.json`."""
+
+
 _RESTORE = "restore it from the registry, or compile again"
+
+
+def _valid(model: type[Model], data: Any, path: Path) -> Model:
+    try:
+        return model.model_validate(data)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ArtifactError(
+            f"not what this version knows: {place}: {first['msg']}",
+            hint="upgrade shipworthy, or compile again",
+            where=str(path),
+        ) from error
+
+
+def _check_whole(spec: ProgramSpec, path: Path) -> None:
+    """Refuse a program whose parts do not hold together."""
+    try:
+        digest = Contract.from_json(spec.contract).digest
+        problem = "" if digest == spec.contract_sha256 else "its contract was altered"
+        for step in spec.steps.values():
+            _ = step.contract
+    except (KeyError, TypeError, ValueError, AttributeError, ContractError) as error:
+        problem = f"a contract cannot be read: {error}"
+    unknown = sorted(set(spec.flow) - spec.steps.keys())
+    if unknown:
+        problem = f"its flow has no step {unknown[0]!r}"
+    if problem:
+        raise ArtifactError(f"not a whole program: {problem}", hint=_RESTORE, where=str(path))
 
 
 def _json(files: Mapping[str, bytes], name: str, folder: Path) -> Any:

@@ -247,7 +247,7 @@ def _storable(value: Any) -> Any:
     if isinstance(value, datetime.date):
         return value
     try:
-        _JSON.encode(value if isinstance(value, str | float | int) else plain_value(value)).encode()
+        _JSON.encode(value).encode()
     except UnicodeEncodeError as error:
         raise ValueError("half of a surrogate pair, which is no character") from error
     except ValueError as error:
@@ -255,7 +255,11 @@ def _storable(value: Any) -> Any:
     return value
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+def _parts(value: Any) -> Any:
+    return dict(value) if isinstance(value, pydantic.BaseModel) else str(value)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_parts)
 
 
 def annotation_of(schema: Mapping[str, Any]) -> Any:
