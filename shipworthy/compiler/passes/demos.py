@@ -9,9 +9,11 @@ import numpy as np
 
 from ...errors import InputError
 from ...examples import digest_of
-from ...runtime import Contract, Demo, Tfidf, student_text
+from ...runtime import Contract, Demo, Tfidf, student_text, value_text
 from ..draft import Context, Draft, Row
 
+PER_LINE = 12
+"""Characters that a value's name and the chat template add, about."""
 ENOUGH = 3
 """A class with fewer rows than this gives no demo: it needs them for the fit."""
 
@@ -23,7 +25,7 @@ class Demos:
     Of a class's rows, the one nearest to the class's centre (by TF-IDF) is taken; among
     equals, the one whose other labels were shown least. For programs without decisions,
     `without_classes` rows are taken in an order fixed by the seed. The demos together
-    take at most a quarter of the context.
+    take at most half of the context.
 
     Attributes:
         without_classes: how many demos a program without decisions gets.
@@ -43,7 +45,7 @@ class Demos:
             chosen = rows[: self.without_classes]
         order = np.random.default_rng(context.seed).permutation(len(chosen))
         demos = [_demo(chosen[i], contract) for i in order]
-        draft.demos = _within(demos, context.lm.context // 4, draft)
+        draft.demos = _within(demos, context.lm.context // 2, draft)
         draft.notes.append(f"{len(draft.demos)} demos in the prompt")
 
 
@@ -89,10 +91,12 @@ def _demo(row: Row, contract: Contract) -> Demo:
 
 def _within(demos: list[Demo], tokens: int, draft: Draft) -> list[Demo]:
     """The demos that fit into so many tokens, at about three characters a token, shortest first."""
+    values = [[*demo.inputs.values(), *demo.outputs.values()] for demo in demos]
+    sizes = [sum(len(value_text(value)) + PER_LINE for value in line) for line in values]
     kept: set[int] = set()
     room = tokens * 3
-    for i in sorted(range(len(demos)), key=lambda i: (len(str(demos[i])), i)):
-        room -= len(str(demos[i]))
+    for i in sorted(range(len(demos)), key=lambda i: (sizes[i], i)):
+        room -= sizes[i]
         if room < 0:
             draft.notes.append(f"only {len(kept)} of {len(demos)} demos fit into the context")
             break
