@@ -183,7 +183,7 @@ def test_weights_cut_short_or_altered_are_refused_with_the_way_out(
 def test_an_index_that_cannot_be_reached(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(cache))
-    with pytest.raises(errors.WeightsError, match="pip cannot download tiny-weights==1.0") as caught:
+    with pytest.raises(errors.WeightsError, match=r"pip cannot download tiny-weights==1\.0") as caught:
         weights.ensure_weights()
     assert str(cache / "weights") in caught.value.hint
     assert left(cache) == ["tiny.lock"]

@@ -1,6 +1,7 @@
 """Evidence: the program against the prototype and simple baselines, on rows it has not seen."""
 
 from .certificate import Certificate, Opponent, certify, page_of
+from .figures import row_digest
 from .prototype import answer_freely, read_answer, read_recorded
 
 __all__ = [
@@ -11,4 +12,5 @@ __all__ = [
     "page_of",
     "read_answer",
     "read_recorded",
+    "row_digest",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..compiler import fit_student
+from ..errors import OutputError
 from ..examples import canonical_json
 from ..lift import Prototype
-from ..lms import LM
+from ..lms import LM, Recorded
 from ..runtime import Answer, Contract, Outcome, StepTrace, ordered_map, student_text, wire_schema
 from .prototype import answer_from_text, prompt_of
 
@@ -26,7 +28,7 @@ def majority(contract: Contract, train: Sequence[Mapping[str, Any]]) -> Many:
         counts = Counter(canonical_json(row[field.name]) for row in train)
         best = min(counts, key=lambda text: (-counts[text], text))
         common[field.name] = next(row[field.name] for row in train if canonical_json(row[field.name]) == best)
-    return lambda rows: ordered_map(lambda _: _plain(dict(common)), rows, workers=1)
+    return _many(lambda _: dict(common))
 
 
 def tfidf_lr(contract: Contract, train: Sequence[Mapping[str, Any]]) -> Many:
@@ -44,15 +46,15 @@ def tfidf_lr(contract: Contract, train: Sequence[Mapping[str, Any]]) -> Many:
         tfidf, head = fit_student(texts, classes, len(choices), c=STUDENT_C, tfidf=tfidf)
         heads[field.name] = (choices, head)
 
-    def answer(row: Mapping[str, Any]) -> Answer:
+    def answer(row: Mapping[str, Any]) -> dict[str, Any]:
         outputs = dict(next(fallback([row])).unwrap().outputs)
         if tfidf is not None:
             features = tfidf.transform(student_text(contract, row))
             for name, (choices, head) in heads.items():
                 outputs[name] = choices[int(np.argmax(head.log_probabilities(*features)))]
-        return _plain(outputs)
+        return outputs
 
-    return lambda rows: ordered_map(answer, rows, workers=1)
+    return _many(answer)
 
 
 def constrained(prototype: Prototype, contract: Contract, lm: LM) -> Many:
@@ -68,7 +70,9 @@ def constrained(prototype: Prototype, contract: Contract, lm: LM) -> Many:
     return lambda rows: ordered_map(answer, rows, workers=lm.workers)
 
 
-def dspy_few_shot(contract: Contract, instruction: str, train: Sequence[Mapping[str, Any]], lm: LM) -> Many:
+def dspy_few_shot(
+    contract: Contract, instruction: str, train: Sequence[Mapping[str, Any]], lm: Recorded
+) -> Many:
     """Plain DSPy: its own adapter and `LabeledFewShot` with 8 demos, on the same LM."""
     import dspy
 
@@ -82,19 +86,32 @@ def dspy_few_shot(contract: Contract, instruction: str, train: Sequence[Mapping[
     )
     engine = dspy_lm(lm)
 
-    def answer(row: Mapping[str, Any]) -> Answer:
-        from ..errors import OutputError
-
-        with dspy.context(lm=engine, adapter=dspy.ChatAdapter(), track_usage=True):
+    def answer(row: Mapping[str, Any]) -> dict[str, Any]:
+        with dspy.context(lm=engine, adapter=dspy.ChatAdapter()):
             try:
                 prediction = module(**{name: row[name] for name in inputs})
             except Exception as error:  # DSPy's own parse and LM errors: a row that it cannot answer
                 raise OutputError(f"{type(error).__name__}: {str(error)[:200]}") from error
-        return _plain({field.name: prediction.get(field.name) for field in contract.outputs})
+        return {field.name: prediction.get(field.name) for field in contract.outputs}
 
-    return lambda rows: ordered_map(answer, rows, workers=1)
+    return _many(answer, lm)
 
 
-def _plain(outputs: dict[str, Any]) -> Answer:
-    step = StepTrace("baseline", (), (), outputs, {}, {}, True, 0.0, 0, 0, 0)
-    return Answer(outputs, {}, True, (step,))
+def _many(answer: Callable[[Mapping[str, Any]], dict[str, Any]], lm: Recorded | None = None) -> Many:
+    """A function of one row as a contender: one row at a time, timed, with the LM's usage counted."""
+
+    def timed(row: Mapping[str, Any]) -> Answer:
+        before = (lm.usage, lm.calls) if lm is not None else None
+        begun = time.perf_counter()
+        outputs = answer(row)
+        ms = (time.perf_counter() - begun) * 1e3
+        tokens_in = tokens_out = calls = 0
+        if lm is not None and before is not None:
+            tokens_in = lm.usage.tokens_in - before[0].tokens_in
+            tokens_out = lm.usage.tokens_out - before[0].tokens_out
+            calls = lm.calls - before[1]
+            ms = max(ms, lm.usage.ms - before[0].ms)  # a call from the store counts as when it was made
+        step = StepTrace("baseline", (), (), outputs, {}, {}, True, ms, tokens_in, tokens_out, calls)
+        return Answer(outputs, {}, True, (step,))
+
+    return lambda rows: ordered_map(timed, rows, workers=1)

@@ -7,21 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..errors import RowError
-from ..examples import digest_of, split_rows
+from ..examples import split_rows
 from ..lift import Prototype
 from ..lms import Recorded
-from ..runtime import Answer, Outcome, Program, Progress, plain_value
-from ..scoring import Evaluation, Metric, Paired, binomial_lower, evaluate, paired_difference
+from ..runtime import Answer, Outcome, Program, Progress
+from ..scoring import Evaluation, Metric, Paired, evaluate, paired_difference
 from . import baselines
+from .figures import paired_json, rows_said, selective, summary, worst
 from .prototype import answer_freely
 
 FREE_ROWS = 50
 """The quick certificate runs what generates freely on at most so many test rows."""
-WORST = 12
-WRITERS = ("prototype", "constrained")
 SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot")
 
 Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
@@ -142,15 +139,15 @@ def certify(
         "digest": program.digest,
         "verdict": verdict,
         "reasons": reasons,
-        "compiled": _summary(ours, program.spec.lm is None or _local(program.spec.lm.id)),
+        "compiled": summary(ours, program.spec.lm is None or _local(program.spec.lm.id)),
         "prototype": _prototype_summary(prototype, opponent),
         "baselines": {
-            name: _summary(found[name][1], _local(lm.id)) if name in found else None
+            name: summary(found[name][1], _local(lm.id)) if name in found else None
             for name in (*SIMPLE, "embedding_lr")
         },
-        "difference": _paired_json(difference, level),
-        "against": {name: _paired_json(paired, level) for name, paired in against.items()},
-        "selective": _selective(ours, target),
+        "difference": paired_json(difference, level),
+        "against": {name: paired_json(paired, level) for name, paired in against.items()},
+        "selective": selective(ours, target),
         "look": look,
         "metric": {"name": metric.name, "version": metric.version},
         "quick": quick,
@@ -164,8 +161,8 @@ def certify(
     contenders = {"compiled": (everything, ours), **found}
     if prototype is not None:
         contenders["prototype"] = prototype
-    rows_out = _rows(test, program, contenders)
-    data["worst"] = _worst(rows_out, contenders)
+    rows_out = rows_said(test, program, contenders)
+    data["worst"] = worst(rows_out, contenders)
     return Certificate(data, tuple(rows_out))
 
 
@@ -264,131 +261,6 @@ def _remarks(
     return remarks
 
 
-def _summary(evaluation: Evaluation, free: bool) -> dict[str, Any]:
-    ms = [result.ms for result in evaluation.results]
-    return {
-        "score": evaluation.score,
-        "ci": list(evaluation.ci),
-        "n": len(evaluation.results),
-        "ms_p50": float(np.percentile(ms, 50)),
-        "ms_p95": float(np.percentile(ms, 95)),
-        "tokens_per_call": float(np.mean([result.tokens for result in evaluation.results])),
-        "usd_per_call": 0.0 if free else None,
-    }
-
-
-def _prototype_summary(
-    prototype: tuple[list[int], Evaluation] | None, opponent: Opponent
-) -> dict[str, Any] | None:
-    if prototype is None:
-        return None
-    summary = _summary(prototype[1], _local(opponent.lm))
-    recorded = opponent.recorded is not None
-    if recorded:
-        summary.update(ms_p50=None, ms_p95=None, tokens_per_call=None, usd_per_call=None)
-    return {**summary, "lm": opponent.lm, "recorded": recorded}
-
-
-def _paired_json(paired: Paired | None, level: float) -> dict[str, Any]:
-    if paired is None:
-        return {"mean": None, "ci": None, "ci_level": level, "p": None, "n": 0}
-    return {
-        "mean": paired.mean,
-        "ci": list(paired.ci),
-        "ci_level": paired.ci_level,
-        "p": paired.p,
-        "n": paired.n,
-        "wins": paired.wins,
-        "losses": paired.losses,
-    }
-
-
-def _selective(ours: Evaluation, target: float) -> dict[str, Any] | None:
-    """What holds of the rows that the program answers; its thresholds were set without these rows."""
-    if all(result.confidence is None for result in ours.results):
-        return None
-    answered = [result for result in ours.results if result.answered]
-    n, right = len(answered), sum(result.right for result in answered)
-    return {
-        "coverage": n / len(ours.results),
-        "accuracy": right / n if n else None,
-        "guaranteed": binomial_lower(right, n, delta=0.05) if n else None,
-        "level": 0.95,
-        "n": n,
-        "target": target,
-        "more_rows": _more_rows(right, n, len(ours.results), target),
-        "curve": _risk_coverage(ours),
-    }
-
-
-def _more_rows(right: int, n: int, total: int, target: float) -> int | None:
-    """Test rows to add before `target` could be guaranteed, if accuracy stays as it is; None if it cannot."""
-    if not n or right / n <= target:
-        return None
-    for step in range(200):
-        factor = 1000 ** (step / 199)
-        if binomial_lower(round(right * factor), round(n * factor), delta=0.05) >= target:
-            return int(max(0, round(total * factor) - total))
-    return None
-
-
-def _risk_coverage(ours: Evaluation) -> list[list[float]]:
-    """Points (coverage, accuracy), the most confident rows first."""
-    ranked = sorted(ours.results, key=lambda result: -(result.confidence or 0.0))
-    right = np.cumsum([result.right for result in ranked])
-    n = len(ranked)
-    marks = sorted({max(1, round(n * share / 40)) for share in range(1, 41)})
-    return [[k / n, float(right[k - 1]) / k] for k in marks]
-
-
-def _rows(
-    test: Sequence[Row], program: Program, contenders: Mapping[str, tuple[list[int], Evaluation]]
-) -> list[dict[str, Any]]:
-    inputs = [field.name for field in program.contract.inputs]
-    outputs = [field.name for field in program.contract.outputs]
-    rows: list[dict[str, Any]] = [
-        {
-            "digest": row_digest(row, inputs, outputs),
-            "inputs": plain_value({name: row[name] for name in inputs}),
-            "labels": plain_value({name: row[name] for name in outputs}),
-            "said": {},
-        }
-        for row in test
-    ]
-    for name, (indices, evaluation) in contenders.items():
-        for index, result in zip(indices, evaluation.results, strict=True):
-            rows[index]["said"][name] = {
-                "outputs": result.outputs,
-                "right": result.right,
-                "confidence": result.confidence,
-                "error": result.error.as_dict() if result.error else None,
-                "raw": str(result.raw[0])[:400]
-                if name in ("prototype", "constrained") and result.raw
-                else None,
-            }
-    return rows
-
-
-def row_digest(row: Row, inputs: Sequence[str], outputs: Sequence[str]) -> str:
-    """What identifies a test row when looks at it are counted."""
-    return digest_of(plain_value({name: row[name] for name in (*inputs, *outputs)}))
-
-
-def _worst(
-    rows: Sequence[dict[str, Any]], contenders: Mapping[str, tuple[list[int], Evaluation]]
-) -> list[dict[str, Any]]:
-    """The failures that hurt most: wrong with the highest confidence, those the prototype got right first."""
-    wrong = [row for row in rows if not row["said"]["compiled"]["right"]]
-    return sorted(
-        wrong,
-        key=lambda row: (
-            not row["said"].get("prototype", {}).get("right", False),
-            -(row["said"]["compiled"]["confidence"] or 0.0),
-            row["digest"],
-        ),
-    )[:WORST]
-
-
 def _nothing_to_measure(
     program: Program, opponent: Opponent, look: int, facts: Mapping[str, Any]
 ) -> Certificate:
@@ -401,7 +273,7 @@ def _nothing_to_measure(
         "compiled": None,
         "prototype": None,
         "baselines": dict.fromkeys((*SIMPLE, "embedding_lr")),
-        "difference": _paired_json(None, level),
+        "difference": paired_json(None, level),
         "against": {},
         "selective": None,
         "look": look,
@@ -429,3 +301,15 @@ def _points(paired: Paired | None) -> str:
 
 def _local(lm: str) -> bool:
     return lm.startswith("local")
+
+
+def _prototype_summary(
+    prototype: tuple[list[int], Evaluation] | None, opponent: Opponent
+) -> dict[str, Any] | None:
+    if prototype is None:
+        return None
+    found = summary(prototype[1], _local(opponent.lm))
+    recorded = opponent.recorded is not None
+    if recorded:
+        found.update(ms_p50=None, ms_p95=None, tokens_per_call=None, usd_per_call=None)
+    return {**found, "lm": opponent.lm, "recorded": recorded}

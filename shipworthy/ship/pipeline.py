@@ -21,7 +21,7 @@ from ..compiler import (
     source_of,
 )
 from ..errors import ArtifactError, ExamplesError, InputError, NameTakenError, NotFoundError
-from ..evidence import Opponent, page_of, read_recorded
+from ..evidence import Opponent, page_of, read_recorded, row_digest
 from ..evidence import certify as make_certificate
 from ..examples import Splits, atomic_folder, atomic_write, digest_of, load_table
 from ..lift import (
@@ -40,7 +40,7 @@ from ..runtime import Contract, Program, Progress, load_artifact
 from ..scoring import EXACT, metric_named
 from .gate import hold_against
 from .results import Certified, Lift, Shipped
-from .rows import SPLITS, given_rows, prepare, read_split, row_digest, split_path
+from .rows import SPLITS, given_rows, prepare, read_split, split_path
 
 if TYPE_CHECKING:
     import dspy

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExamplesError, NotFoundError
-from ..examples import Splits, Table, check_rows, digest_of, load_table, split_rows
+from ..examples import Splits, Table, check_rows, load_table, split_rows
 from ..lift import load_labelled
-from ..runtime import Contract, plain_value
+from ..runtime import Contract
 
 Rows = list[dict[str, Any]]
 SPLITS = ("train", "dev", "test")
@@ -118,12 +118,6 @@ def given_rows(
 def split_path(project: Path, name: str, split: str) -> Path:
     """Where a split lies."""
     return project / "data" / name / f"{split}.jsonl"
-
-
-def row_digest(row: Mapping[str, Any], contract: Contract) -> str:
-    """What identifies a labelled row: its inputs and labels."""
-    names = [field.name for field in (*contract.inputs, *contract.outputs)]
-    return digest_of(plain_value({name: row[name] for name in names}))
 
 
 def _places(places: Iterable[str]) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,18 +157,26 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture(autouse=True)
-def _no_registry_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="session")
-def hotel(tmp_path_factory: pytest.TempPathFactory) -> Hotel:
-    """A prompt and thirty rows, shipped outside any project by a process with keys in its environment."""
-    folder = tmp_path_factory.mktemp("hotel")
+@functools.cache
+def _shipped(folder: Path) -> Hotel:
     (folder / "prompt.md").write_text(PROMPT)
     (folder / "rows.csv").write_text(rows_text())
     keys = dict.fromkeys(KEYS, CANARY)
     arguments = ("ship", "prompt.md", "rows.csv", "--name", "hotel", "--json")
     return Hotel(folder / "hotel", finish(start(*arguments, cwd=folder, env=keys)))
+
+
+@functools.cache
+def _folder() -> Path:
+    folder = tempfile.mkdtemp(prefix="shipworthy-hotel-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def hotel() -> Hotel:
+    """A prompt and thirty rows, shipped outside any project by a process with keys in its environment.
+
+    Made once, whichever files of tests import it.
+    """
+    return _shipped(_folder())

@@ -1,0 +1,134 @@
+"""The certificate's figures, as JSON: scores, differences, selective prediction, rows and worst failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..examples import digest_of
+from ..runtime import Contract, Program, plain_value
+from ..scoring import Evaluation, Paired, binomial_lower
+
+WORST = 12
+WRITERS = ("prototype", "constrained")
+
+Row = Mapping[str, Any]
+
+
+def summary(evaluation: Evaluation, free: bool) -> dict[str, Any]:
+    """A contender's score, interval, latency, tokens and cost a call; `free` where no money is paid."""
+    ms = [result.ms for result in evaluation.results]
+    return {
+        "score": evaluation.score,
+        "ci": list(evaluation.ci),
+        "n": len(evaluation.results),
+        "ms_p50": float(np.percentile(ms, 50)),
+        "ms_p95": float(np.percentile(ms, 95)),
+        "tokens_per_call": float(np.mean([result.tokens for result in evaluation.results])),
+        "usd_per_call": 0.0 if free else None,
+    }
+
+
+def paired_json(paired: Paired | None, level: float) -> dict[str, Any]:
+    """A difference; nulls where it was not measured."""
+    if paired is None:
+        return {"mean": None, "ci": None, "ci_level": level, "p": None, "n": 0}
+    return {
+        "mean": paired.mean,
+        "ci": list(paired.ci),
+        "ci_level": paired.ci_level,
+        "p": paired.p,
+        "n": paired.n,
+        "wins": paired.wins,
+        "losses": paired.losses,
+    }
+
+
+def selective(ours: Evaluation, target: float) -> dict[str, Any] | None:
+    """What holds of the rows that the program answers; its thresholds were set without these rows."""
+    if all(result.confidence is None for result in ours.results):
+        return None
+    answered = [result for result in ours.results if result.answered]
+    n, right = len(answered), sum(result.right for result in answered)
+    return {
+        "coverage": n / len(ours.results),
+        "accuracy": right / n if n else None,
+        "guaranteed": binomial_lower(right, n, delta=0.05) if n else None,
+        "level": 0.95,
+        "n": n,
+        "target": target,
+        "more_rows": _more_rows(right, n, len(ours.results), target),
+        "curve": _risk_coverage(ours),
+    }
+
+
+def rows_said(
+    test: Sequence[Row], program: Program, contenders: Mapping[str, tuple[list[int], Evaluation]]
+) -> list[dict[str, Any]]:
+    """Every test row with its labels, and what each contender said of it."""
+    inputs = [field.name for field in program.contract.inputs]
+    outputs = [field.name for field in program.contract.outputs]
+    rows: list[dict[str, Any]] = [
+        {
+            "digest": row_digest(row, program.contract),
+            "inputs": plain_value({name: row[name] for name in inputs}),
+            "labels": plain_value({name: row[name] for name in outputs}),
+            "said": {},
+        }
+        for row in test
+    ]
+    for name, (indices, evaluation) in contenders.items():
+        for index, result in zip(indices, evaluation.results, strict=True):
+            rows[index]["said"][name] = {
+                "outputs": result.outputs,
+                "right": result.right,
+                "confidence": result.confidence,
+                "error": result.error.as_dict() if result.error else None,
+                "raw": str(result.raw[0])[:400]
+                if name in ("prototype", "constrained") and result.raw
+                else None,
+            }
+    return rows
+
+
+def row_digest(row: Row, contract: Contract) -> str:
+    """What identifies a test row when looks at it are counted."""
+    names = [field.name for field in (*contract.inputs, *contract.outputs)]
+    return digest_of(plain_value({name: row[name] for name in names}))
+
+
+def worst(
+    rows: Sequence[dict[str, Any]], contenders: Mapping[str, tuple[list[int], Evaluation]]
+) -> list[dict[str, Any]]:
+    """The failures that hurt most: wrong with the highest confidence, those the prototype got right first."""
+    wrong = [row for row in rows if not row["said"]["compiled"]["right"]]
+    return sorted(
+        wrong,
+        key=lambda row: (
+            not row["said"].get("prototype", {}).get("right", False),
+            -(row["said"]["compiled"]["confidence"] or 0.0),
+            row["digest"],
+        ),
+    )[:WORST]
+
+
+def _more_rows(right: int, n: int, total: int, target: float) -> int | None:
+    """Test rows to add before `target` could be guaranteed, if accuracy stays as it is; None if it cannot."""
+    if not n or right / n <= target:
+        return None
+    for step in range(200):
+        factor = 1000 ** (step / 199)
+        if binomial_lower(round(right * factor), round(n * factor), delta=0.05) >= target:
+            return int(max(0, round(total * factor) - total))
+    return None
+
+
+def _risk_coverage(ours: Evaluation) -> list[list[float]]:
+    """Points (coverage, accuracy), the most confident rows first."""
+    ranked = sorted(ours.results, key=lambda result: -(result.confidence or 0.0))
+    right = np.cumsum([result.right for result in ranked])
+    n = len(ranked)
+    marks = sorted({max(1, round(n * share / 40)) for share in range(1, 41)})
+    return [[k / n, float(right[k - 1]) / k] for k in marks]
