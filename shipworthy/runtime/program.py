@@ -75,7 +75,7 @@ class Program:
             return None
         with self._lock:
             if self._lm is None:
-                lm = open_lm(self.spec.lm.id if self.spec.lm.id.startswith("local/") else self.spec.lm.name)
+                lm = open_lm(self.spec.lm.source)
                 if lm.id != self.spec.lm.id:
                     raise ArtifactError(
                         f"the program was compiled on {self.spec.lm.id}, here is {lm.id}",

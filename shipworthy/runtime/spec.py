@@ -118,6 +118,11 @@ class LMSpec(Data):
     id: str
     name: str
 
+    @property
+    def source(self) -> str:
+        """What opens it again: local weights are found by their sha256, wherever they lie."""
+        return self.id if self.id.startswith("local/") else self.name
+
 
 class Probe(Data):
     """A row with the log-probabilities that a read of it gave when the program was compiled."""

@@ -188,7 +188,7 @@ def certify(
     prototype = _prototype(home, name, against)
     provenance = json.loads((artifact / "provenance.json").read_bytes())
     recipe = provenance.get("recipe", {})
-    lm_name = loaded.spec.lm.name if loaded.spec.lm else lm
+    lm_name = loaded.spec.lm.source if loaded.spec.lm else lm
     registry = Registry(tracking_uri(home))
     with _recorded(lm_name, home / ".shipworthy", False, progress) as model:
         compiled = load_artifact(artifact, lm=model if loaded.spec.lm else None, version=name)
@@ -493,7 +493,7 @@ def _holds_against_champion(
     champion = load_artifact(found.artifact)
     if champion.digest == compiled.digest:
         return True
-    with _recorded(champion.spec.lm.name if champion.spec.lm else lm, home / ".shipworthy", False) as model:
+    with _recorded(champion.spec.lm.source if champion.spec.lm else lm, home / ".shipworthy", False) as model:
         champion = load_artifact(found.artifact, lm=model if champion.spec.lm else None)
         ok, reason = hold_against(champion, version, compiled.recipe, certified.certificate)
     certified.certificate.data["reasons"].append(reason)

@@ -1,0 +1,331 @@
+"""The registry: versions in MLflow, names without it, looks that are counted, and no secret anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from small_project import CANARY, MESSAGES, Hotel, call, hotel, plain_environment
+
+import shipworthy as sw
+from shipworthy import errors
+from shipworthy.registry import Registry, resolve, tracking_uri
+from shipworthy.registry.local import changed_manifest, database_folder, parse_name, read_manifest
+
+__all__ = ["hotel"]
+
+TEXTS = [*(texts[0] for texts in MESSAGES.values()), "", "caffè 😀"]
+
+
+@pytest.fixture(autouse=True)
+def _no_registry_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def python(code: str, *arguments: str, cwd: Path, **env: str) -> str:
+    """What a fresh process says on stdout."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd,
+        env={**plain_environment(), **env},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# What MLflow holds -----------------------------------------------------------------------
+
+LOAD = """
+import json, sys
+import mlflow, pandas
+model = mlflow.pyfunc.load_model(sys.argv[1])
+rows = json.loads(sys.argv[2])
+frame = pandas.DataFrame(rows)
+print(json.dumps([model.predict(rows), model.predict(frame), model.predict(frame[["message"]])]))
+"""
+
+
+@pytest.mark.slow
+def test_mlflow_loads_a_version_in_a_fresh_process_and_it_answers_as_run_does(
+    hotel: Hotel, tmp_path: Path
+) -> None:
+    promoted = hotel.shipped.document["status"] == "shipped"
+    rows = [{"message": text, "room": 12} for text in TEXTS]
+    found = python(
+        LOAD,
+        "models:/hotel@champion" if promoted else "models:/hotel/1",
+        json.dumps(rows),
+        cwd=tmp_path,
+        MLFLOW_TRACKING_URI=tracking_uri(hotel.folder),
+        MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false",
+    )
+    stdin = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    lines = call("run", "hotel/1", cwd=hotel.folder, stdin=stdin).lines
+    keys = ("output", "confidence", "answered", "error")
+    wanted = [{key: line[key] for key in keys} for line in lines]
+    for answers in json.loads(found.splitlines()[-1]):
+        assert [{key: line[key] for key in keys} for line in answers] == wanted
+    program = sw.load("hotel/1", project=hotel.folder)
+    for text, line in zip(TEXTS, wanted, strict=True):
+        answer = program(message=text)
+        assert (answer.outputs, answer.confidence) == (line["output"], line["confidence"])
+
+
+@pytest.mark.slow
+def test_nothing_in_the_store_is_a_pickle(hotel: Hotel) -> None:
+    files = [path for path in (hotel.folder / "mlartifacts").rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".joblib", ".dill")]
+    assert not [path for path in files if path.read_bytes()[:1] == b"\x80"]
+
+
+@pytest.mark.slow
+def test_keys_in_the_environment_are_written_nowhere(hotel: Hotel) -> None:
+    files = [path for path in hotel.folder.parent.rglob("*") if path.is_file()]
+    assert any(path.name == "mlflow.db" for path in files)
+    assert not [path for path in files if CANARY.encode() in path.read_bytes()]
+    assert CANARY not in hotel.shipped.out + hotel.shipped.err
+
+
+LEAN = """
+import sys
+from shipworthy.cli import run
+code = run(["run", sys.argv[1], sys.argv[2]])
+heavy = {"dspy", "mlflow", "litellm", "sklearn", "scipy", "pandas", "matplotlib", "openai"} & set(sys.modules)
+assert not heavy, heavy
+sys.exit(code)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by_name", [False, True])
+def test_running_a_program_imports_nothing_that_makes_one(
+    hotel: Hotel, tmp_path: Path, by_name: bool
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"message": "The lamp flickers"}\n')
+    name = "hotel/1" if by_name else str(hotel.artifact)
+    assert python(LEAN, name, str(file), cwd=hotel.folder).count("\n") == 1
+
+
+@pytest.mark.slow
+def test_looks_are_counted_by_the_rows_that_were_looked_at(hotel: Hotel) -> None:
+    first = hotel.shipped.document
+    assert first["look"] == 1
+    arguments = ["ship", hotel.prompt, hotel.rows, "--name", "inn", "-O", "1", "--json"]
+    other = call(*arguments, cwd=hotel.folder).document
+    assert other["look"] > 1
+    assert other["difference"]["ci_level"] == pytest.approx(1 - 0.05 / (other["look"] * (other["look"] + 1)))
+    artifacts = {1: hotel.artifact, other["look"]: other["compile"]["artifact"]}
+    for look, artifact in artifacts.items():
+        again = call("certify", artifact, "--quick", "--json", cwd=hotel.folder).document
+        assert again["look"] == look
+
+
+@pytest.mark.slow
+def test_a_name_with_another_contract_is_refused(hotel: Hotel, tmp_path: Path) -> None:
+    project = tmp_path / "hotel"
+    shutil.copytree(hotel.folder, project)
+    prompt = tmp_path / "prompt.md"
+    prompt.write_text(hotel.prompt.read_text().replace("{message}", "{text}"))
+    rows = tmp_path / "rows.csv"
+    rows.write_text(hotel.rows.read_text().replace("message,", "text,"))
+    before = {path: path.read_bytes() for path in project.rglob("*.py")}
+    done = call("ship", prompt, rows, "--name", "hotel", "--json", cwd=project)
+    assert done.code == 2
+    assert "--new-contract" in done.document["error"]["hint"]
+    assert {path: path.read_bytes() for path in project.rglob("*.py")} == before
+    assert list(read_manifest(project, "hotel")["versions"]) == list(
+        read_manifest(hotel.folder, "hotel")["versions"]
+    )
+
+
+# The database ----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_no_half_made_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow.store.db.utils
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.store.db.utils, "_upgrade_db", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Registry(tracking_uri(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    assert Registry(tracking_uri(tmp_path)).champion("hotel") is None
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_inside_a_transaction_stays_an_interrupt(tmp_path: Path) -> None:
+    registry = Registry(tracking_uri(tmp_path))
+
+    def rolled_back() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise sqlite3.OperationalError("cannot roll back")
+
+    with pytest.raises(KeyboardInterrupt), registry._errors():
+        rolled_back()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [b"this is no database" * 100, None])
+def test_what_is_no_database_is_said_at_once(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "mlflow.db"
+    if content is None:
+        path.mkdir()
+        (path / "file").touch()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(errors.RegistryError) as caught:
+        Registry(tracking_uri(tmp_path))
+    assert caught.value.exit_code == 3
+    assert "mlflow.db" in caught.value.where
+
+
+@pytest.mark.slow
+def test_using_a_registry_leaves_mlflow_and_the_environment_as_they_were(tmp_path: Path) -> None:
+    import mlflow
+
+    before = dict(os.environ), mlflow.is_tracking_uri_set()
+    registry = Registry(tracking_uri(tmp_path))
+    names = {key for key in os.environ if key.endswith("_URI")}
+    with registry._run("hotel", "a run", {}) as run:
+        registry._client.log_text(run, "text", "file.txt")
+    assert (
+        {key for key in os.environ if key.endswith("_URI")}
+        == names
+        == {key for key in before[0] if key.endswith("_URI")}
+    )
+    assert mlflow.is_tracking_uri_set() == before[1]
+    assert list((tmp_path / "mlartifacts").rglob("file.txt"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["with space", "a#b", "50%", "a&b=c", "ünïcode"])
+def test_a_project_may_lie_in_a_folder_of_any_ordinary_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    registry = Registry(tracking_uri(folder))
+    assert database_folder(registry.uri) == folder
+    with registry._run("hotel", "a run", {}) as run:
+        registry._client.log_text(run, "text", "file.txt")
+    assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+# Names, without MLflow -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["what?", "a%20b"])
+def test_a_path_that_no_address_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(errors.InputError, match="question mark"):
+        tracking_uri(tmp_path / name)
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "mlruns", "/tmp/mlruns", "file:///tmp/mlruns"])
+def test_the_file_store_is_refused(uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(errors.RegistryError, match="file store"):
+        tracking_uri(tmp_path)
+
+
+def test_where_things_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+    with pytest.raises(errors.NotFoundError, match="no project"):
+        tracking_uri(None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert tracking_uri(None) == tracking_uri(tmp_path) == "http://127.0.0.1:5000"
+    assert database_folder("http://127.0.0.1:5000") is None
+    monkeypatch.chdir(tmp_path)
+    assert database_folder("sqlite:///mlflow.db") == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("hotel", ("hotel", None, None)),
+        ("hotel@champion", ("hotel", "champion", None)),
+        ("hotel/12", ("hotel", None, 12)),
+    ],
+)
+def test_names_of_versions(text: str, parsed: tuple[str, str | None, int | None]) -> None:
+    assert parse_name(text) == parsed
+
+
+@pytest.mark.parametrize(
+    "text", ["", "/1", "hotel/", "hotel/0", "hotel/x", "hotel@", "a/1/2", "../up", "a b"]
+)
+def test_what_names_no_version(text: str) -> None:
+    with pytest.raises(errors.NotFoundError, match="no name of a program"):
+        parse_name(text)
+
+
+def test_resolving_by_alias_version_and_neither(tmp_path: Path) -> None:
+    uri = tracking_uri(tmp_path)
+    with changed_manifest(tmp_path, "hotel") as entry:
+        for version in (2, 9, 10):
+            entry["versions"][str(version)] = {"artifact": f"made/{version}", "digest": f"d{version}"}
+    newest = resolve("hotel", uri=uri)
+    assert (newest.version, newest.digest, newest.artifact) == (10, "d10", tmp_path / "made/10")
+    assert "no champion" in newest.said
+    with changed_manifest(tmp_path, "hotel") as entry:
+        entry["aliases"]["champion"] = 9
+    assert (resolve("hotel", uri=uri).version, resolve("hotel", uri=uri).said) == (9, "")
+    assert resolve("hotel@champion", uri=uri).version == 9
+    assert resolve("hotel/2", uri=uri).version == 2
+    for text, message in (
+        ("hotel/3", "no version 3"),
+        ("hotel@old", "no alias 'old'"),
+        ("inn", "no program"),
+    ):
+        with pytest.raises(errors.NotFoundError, match=message):
+            resolve(text, uri=uri)
+
+
+def test_a_damaged_manifest_is_said(tmp_path: Path) -> None:
+    with changed_manifest(tmp_path, "hotel") as entry:
+        entry["aliases"]["champion"] = 1
+    (path,) = (tmp_path / ".shipworthy" / "registry").glob("*.json")
+    path.write_text('{"versions": ')
+    with pytest.raises(errors.RegistryError, match="cannot be read") as caught:
+        resolve("hotel", uri=tracking_uri(tmp_path))
+    assert caught.value.where == str(path)
+
+
+def test_no_change_of_a_manifest_is_lost_where_many_change_it(tmp_path: Path) -> None:
+    def note(first: int) -> None:
+        for version in range(first, first + 10):
+            with changed_manifest(tmp_path, "hotel") as entry:
+                entry["versions"][str(version)] = {"artifact": "a", "digest": "d"}
+
+    threads = [threading.Thread(target=note, args=(10 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(read_manifest(tmp_path, "hotel")["versions"]) == 40
+    assert [path.name for path in (tmp_path / ".shipworthy" / "registry").iterdir()] == ["hotel.json"]
+
+
+def test_a_server_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(errors.RegistryError, match="does not answer") as caught:
+        resolve("hotel", uri="http://127.0.0.1:9")
+    assert "MLFLOW_TRACKING_URI" in caught.value.hint
