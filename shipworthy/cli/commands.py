@@ -271,9 +271,11 @@ def _show_next(shipped: Any) -> None:
     else:
         click.echo(f"held: {name}/{version} is registered, and the champion stays as it is")
     field = shipped.compiled.program.contract.inputs[0].name
+    there = "" if shipped.project == Path.cwd() else f"\n  cd {shipped.project}"
+    which = name if shipped.status == "shipped" else f"{name}/{version}"
     click.echo(f"""
-next
+next{there}
   open the certificate in a browser
-  echo '{{"{field}": "..."}}' | shipworthy run {name}{"" if shipped.status == "shipped" else f"/{version}"}
-  python: import shipworthy as sw; sw.load("{name}/{version}")({field}="...")
+  echo '{{"{field}": "..."}}' | shipworthy run {which}
+  python: import shipworthy as sw; sw.load("{which}")({field}="...")
   mlflow ui --backend-store-uri sqlite:///mlflow.db""")

@@ -1,7 +1,9 @@
 """The pipeline: lift, compile, certify, register, promote; and `load`, which runs what it made."""
 
-from .pipeline import certify, compile, home_of, lift, load, metric, resolve_program, ship
+from .loading import load, metric, resolve_program
+from .pipeline import certify, compile, lift, ship
 from .results import Certified, Lift, Shipped, compile_json
+from .state import home_of
 
 __all__ = [
     "Certified",

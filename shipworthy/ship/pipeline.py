@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +15,14 @@ from ..compiler import (
     Recipe,
     Student,
     compile_program,
-    git_commit,
     load_source,
     source_of,
 )
-from ..errors import ArtifactError, ExamplesError, InputError, NameTakenError, NotFoundError
-from ..evidence import Opponent, page_of, read_recorded, row_digest
+from ..errors import ArtifactError, ExamplesError, InputError, NameTakenError
 from ..evidence import certify as make_certificate
-from ..examples import Splits, atomic_folder, atomic_write, digest_of, load_table
+from ..evidence import page_of, row_digest
+from ..examples import Splits, atomic_folder, atomic_write, load_table
 from ..lift import (
-    Prototype,
     find_project,
     load_labelled,
     make_project,
@@ -34,13 +31,24 @@ from ..lift import (
     write_source,
 )
 from ..lift import lift as infer
-from ..lms import CallStore, Recorded, open_lm
-from ..registry import NAME, Registry, Resolved, resolve, tracking_uri
-from ..runtime import Contract, Program, Progress, load_artifact
-from ..scoring import EXACT, metric_named
+from ..registry import Registry, resolve, tracking_uri
+from ..runtime import Progress, load_artifact
+from ..scoring import metric_named
 from .gate import hold_against
 from .results import Certified, Lift, Shipped
-from .rows import SPLITS, given_rows, prepare, read_split, split_path
+from .rows import given_rows, prepare, read_split
+from .state import (
+    artifact_of,
+    home_of,
+    is_prototype,
+    lineage,
+    need_examples,
+    opponent_of,
+    project_for,
+    prototype_of,
+    provenance_of,
+    recorded,
+)
 
 if TYPE_CHECKING:
     import dspy
@@ -85,7 +93,7 @@ def lift(
         raise ExamplesError("test rows without examples to learn from", hint="give EXAMPLES too")
     for note in notes:
         progress.say(note)
-    project = _project_for(Path(into) if into else None, lifted.name)
+    project = project_for(Path(into) if into else None, lifted.name)
     files = write_source(lifted, project, overwrite=new_contract)
     files = make_project(project, lifted.name) + files
     if table is not None:
@@ -137,7 +145,7 @@ def compile(
         rows = given_rows(source.contract, train)
     recipe = _recipe(recipe or source.recipe, level, budget_calls)
     state = home / ".shipworthy"
-    with _recorded(lm, state, fresh, progress) as model:
+    with recorded(lm, state, fresh, progress) as model:
         compiled = compile_program(
             dataclasses.replace(source, recipe=recipe),
             rows,
@@ -146,11 +154,11 @@ def compile(
             lm_name=lm,
             out=state / "compiled" / source.name,
             seed=seed,
-            provenance=_provenance(home, source.name),
+            provenance=provenance_of(home, source.name),
             progress=progress,
         )
     atomic_write(state / "latest" / source.name, compiled.artifact.name)
-    run = Registry(tracking_uri(home)).log_compile(compiled, _provenance(home, source.name)["files"])
+    run = Registry(tracking_uri(home)).log_compile(compiled, provenance_of(home, source.name)["files"])
     return dataclasses.replace(compiled, run=run)
 
 
@@ -174,7 +182,7 @@ def certify(
     """
     home = Path(project) if project else find_project(Path.cwd()) or Path.cwd()
     progress = progress or Progress()
-    artifact = _artifact(home, program)
+    artifact = artifact_of(home, program)
     loaded = load_artifact(artifact)
     name = loaded.name
     contract = loaded.contract
@@ -185,14 +193,14 @@ def certify(
     )
     train = read_split(home, name, contract, "train", needed=False)
     train += read_split(home, name, contract, "dev", needed=False)
-    prototype = _prototype(home, name, against)
+    prototype = prototype_of(home, name, against)
     provenance = json.loads((artifact / "provenance.json").read_bytes())
     recipe = provenance.get("recipe", {})
     lm_name = loaded.spec.lm.source if loaded.spec.lm else lm
     registry = Registry(tracking_uri(home))
-    with _recorded(lm_name, home / ".shipworthy", False, progress) as model:
+    with recorded(lm_name, home / ".shipworthy", False, progress) as model:
         compiled = load_artifact(artifact, lm=model if loaded.spec.lm else None, version=name)
-        opponent = _opponent(prototype, prototype_answers, contract, model)
+        opponent = opponent_of(prototype, prototype_answers, contract, model)
         digests = [row_digest(row, contract) for row in rows]
         look = registry.look_at(digests, program=compiled.digest, opponent=opponent.digest)
         certificate = make_certificate(
@@ -205,7 +213,7 @@ def certify(
             look=look,
             quick=quick,
             target=float(recipe.get("target", 0.9)),
-            facts=_facts(provenance, artifact, home, prototype, quick),
+            facts=lineage(provenance, artifact, home, prototype, quick),
             progress=progress,
         )
     folder = home / ".shipworthy" / "certificates" / name / compiled.digest[:16]
@@ -248,11 +256,11 @@ def ship(
     """
     progress = progress or Progress()
     lifted: Lift | None = None
-    if _is_prototype(prototype):
+    if is_prototype(prototype):
         if examples is None:
             called = read_prototype(prototype, name=name, format=lifting.get("format")).name
             folder = into or project
-            _need_examples(_project_for(Path(folder) if folder else None, called), called)
+            need_examples(project_for(Path(folder) if folder else None, called), called)
         lifted = lift(
             prototype,
             examples,
@@ -307,75 +315,7 @@ def ship(
     shipped = certified.verdict == "pass" and _holds_against_champion(registry, home, compiled, certified, lm)
     if shipped:
         registry.promote(program, version)
-    return Shipped(lifted, compiled, certified, program, version, "shipped" if shipped else "held")
-
-
-def load(
-    program: str | Path,
-    *,
-    project: str | Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
-) -> Program:
-    """Load a version from the registry (`triage`, `triage@champion`, `triage/3`), or an artifact's folder.
-
-    Raises:
-        NotFoundError: there is no such program, alias, version or folder.
-        ArtifactError: it is damaged, or not what the registry says it is.
-        RegistryError: the registry cannot be read.
-    """
-    found = resolve_program(program, project=project)
-    if isinstance(found, Path):
-        return load_artifact(found)
-    if found.said:
-        say(found.said)
-    loaded = load_artifact(found.artifact, version=f"{found.name}/{found.version}")
-    if loaded.digest != found.digest:
-        raise ArtifactError(
-            "the artifact is not the one that was registered",
-            hint="restore it, or ship the program again",
-            where=str(found.artifact),
-        )
-    return loaded
-
-
-def resolve_program(program: str | Path, *, project: str | Path | None = None) -> Resolved | Path:
-    """The registered version, or the artifact's folder, that a name stands for."""
-    path = Path(program)
-    if (path / "manifest.json").is_file():
-        return path
-    if isinstance(program, Path) or (path.is_dir() and not NAME.fullmatch(program)):
-        raise ArtifactError("no artifact in this folder", hint="name one that compile wrote", where=str(path))
-    home = Path(project) if project else find_project(Path.cwd())
-    return resolve(str(program), uri=tracking_uri(home))
-
-
-def metric(name: str) -> Callable[[Any, Any], bool]:
-    """A metric in the form that DSPy's optimizers and `Evaluate` take: `metric(example, prediction)`.
-
-    Raises:
-        ContractError: there is no such metric.
-    """
-
-    def score(example: Any, prediction: Any, trace: Any = None) -> bool:
-        labels = dict(example.labels())
-        return metric_named(name, tuple(labels)).right(dict(prediction), labels)
-
-    if name == EXACT.name:
-        metric_named(name, ())
-    return score
-
-
-@contextmanager
-def _recorded(lm: str, state: Path, fresh: bool, progress: Progress | None = None) -> Iterator[Recorded]:
-    path = state / "calls.sqlite"
-    if fresh:
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-    model = Recorded(open_lm(lm, say=(progress or Progress()).say), CallStore(path))
-    try:
-        yield model
-    finally:
-        model.close()
+    return Shipped(lifted, compiled, certified, program, version, "shipped" if shipped else "held", home)
 
 
 def _recipe(recipe: Recipe, level: int | None, budget_calls: int | None) -> Recipe:
@@ -388,100 +328,6 @@ def _recipe(recipe: Recipe, level: int | None, budget_calls: int | None) -> Reci
     return recipe
 
 
-def _project_for(into: Path | None, name: str) -> Path:
-    if into is not None:
-        return into.absolute()
-    return find_project(Path.cwd()) or Path.cwd() / name
-
-
-def _is_prototype(text: str | Path) -> bool:
-    """Whether it is a path; a plain name is a program's, also where a folder is called so."""
-    path = Path(text)
-    return path.exists() and not (path.is_dir() and NAME.fullmatch(str(text)))
-
-
-def _need_examples(project: Path, name: str) -> None:
-    if not split_path(project, name, "train").is_file():
-        raise ExamplesError(
-            "there are no examples to compile and certify with",
-            hint="give a CSV or JSONL file of labelled rows: shipworthy ship PROTOTYPE EXAMPLES",
-        )
-
-
-def home_of(name: str, project: str | Path | None = None) -> Path:
-    """The project that has a program of this name."""
-    if Path(name).suffix or "/" in name:
-        raise NotFoundError("no such prototype", hint="check the path", where=name)
-    home = Path(project) if project else find_project(Path.cwd())
-    if home is None:
-        raise NotFoundError(
-            f"{name!r} is neither a file nor a program of a project here",
-            hint="give the path of a prototype, or change into a project",
-        )
-    return home
-
-
-def _artifact(home: Path, program: str | Path) -> Path:
-    """The artifact named, or the latest compile of a name."""
-    path = Path(program)
-    if (path / "manifest.json").is_file():
-        return path
-    latest = home / ".shipworthy" / "latest" / str(program)
-    if path.name != str(program) or not latest.is_file():
-        raise NotFoundError(
-            f"{str(program)!r} is no artifact, and was not compiled here",
-            hint=f"shipworthy compile {path.name}",
-            where=str(home),
-        )
-    return home / ".shipworthy" / "compiled" / str(program) / latest.read_text().strip()
-
-
-def _prototype(home: Path, name: str, against: str | Path | None) -> Prototype | None:
-    if against is not None:
-        return read_prototype(against, name=name)
-    found = sorted((home / "data" / name).glob("prototype.*"))
-    return read_prototype(found[0], name=name) if found else None
-
-
-def _opponent(
-    prototype: Prototype | None, answers: str | Path | None, contract: Contract, lm: Recorded
-) -> Opponent:
-    if answers is not None:
-        recorded = read_recorded(Path(answers), contract)
-        digest = digest_of(["recorded", Path(answers).read_bytes().hex()])
-        return Opponent(prototype, recorded, digest, "the LM of its recorded answers")
-    digest = digest_of([prototype.digest if prototype else None, lm.id])
-    return Opponent(prototype, None, digest, lm.id)
-
-
-def _provenance(home: Path, name: str) -> dict[str, Any]:
-    files = {split: split_path(home, name, split) for split in SPLITS}
-    prototype = _prototype(home, name, None)
-    return {
-        "prototype": prototype.digest if prototype else None,
-        "files": {split: digest_of(path.read_bytes()) for split, path in files.items() if path.is_file()},
-        "git_commit": git_commit(home),
-    }
-
-
-def _facts(
-    provenance: Mapping[str, Any], artifact: Path, home: Path, prototype: Prototype | None, quick: bool
-) -> dict[str, Any]:
-    """Lineage, as the certificate's page shows it."""
-    data, recipe = provenance.get("data", {}), provenance.get("recipe", {})
-    return {
-        "LM of the program": provenance.get("lm"),
-        "recipe": ", ".join(one["name"] for one in recipe.get("passes", [])),
-        "seed": provenance.get("seed"),
-        "prototype sha256": prototype.digest if prototype else None,
-        "train rows sha256": data.get("train"),
-        "git commit": provenance.get("git_commit"),
-        "artifact": artifact.name,
-        "versions": ", ".join(f"{name} {found}" for name, found in provenance.get("versions", {}).items()),
-        "command": f"shipworthy certify {home.name and artifact.parent.name}{' --quick' if quick else ''}",
-    }
-
-
 def _holds_against_champion(
     registry: Registry, home: Path, compiled: Compiled, certified: Certified, lm: str
 ) -> bool:
@@ -490,10 +336,16 @@ def _holds_against_champion(
     if version is None:
         return True
     found = resolve(f"{compiled.name}/{version}", uri=registry.uri)
-    champion = load_artifact(found.artifact)
+    try:
+        champion = load_artifact(found.artifact)
+    except ArtifactError as error:
+        certified.certificate.data["reasons"].append(
+            f"the champion, version {version}, cannot be read, so nothing can be compared with it: {error}"
+        )
+        return False
     if champion.digest == compiled.digest:
         return True
-    with _recorded(champion.spec.lm.source if champion.spec.lm else lm, home / ".shipworthy", False) as model:
+    with recorded(champion.spec.lm.source if champion.spec.lm else lm, home / ".shipworthy", False) as model:
         champion = load_artifact(found.artifact, lm=model if champion.spec.lm else None)
         ok, reason = hold_against(champion, version, compiled.recipe, certified.certificate)
     certified.certificate.data["reasons"].append(reason)

@@ -82,6 +82,7 @@ class Shipped:
     name: str
     version: int
     status: str
+    project: Path
 
     def as_json(self) -> dict[str, Any]:
         """The keys of `ship --json`."""

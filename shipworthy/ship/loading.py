@@ -1,0 +1,68 @@
+"""Load what was shipped, by name or by folder; and metrics in the form that DSPy takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import ArtifactError
+from ..lift import find_project
+from ..registry import NAME, Resolved, resolve, tracking_uri
+from ..runtime import Program, load_artifact
+from ..scoring import EXACT, metric_named
+
+
+def load(
+    program: str | Path,
+    *,
+    project: str | Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Program:
+    """Load a version from the registry (`triage`, `triage@champion`, `triage/3`), or an artifact's folder.
+
+    Raises:
+        NotFoundError: there is no such program, alias, version or folder.
+        ArtifactError: it is damaged, or not what the registry says it is.
+        RegistryError: the registry cannot be read.
+    """
+    found = resolve_program(program, project=project)
+    if isinstance(found, Path):
+        return load_artifact(found)
+    if found.said:
+        say(found.said)
+    loaded = load_artifact(found.artifact, version=f"{found.name}/{found.version}")
+    if loaded.digest != found.digest:
+        raise ArtifactError(
+            "the artifact is not the one that was registered",
+            hint="restore it, or ship the program again",
+            where=str(found.artifact),
+        )
+    return loaded
+
+
+def resolve_program(program: str | Path, *, project: str | Path | None = None) -> Resolved | Path:
+    """The registered version, or the artifact's folder, that a name stands for."""
+    path = Path(program)
+    if (path / "manifest.json").is_file():
+        return path
+    if isinstance(program, Path) or (path.is_dir() and not NAME.fullmatch(program)):
+        raise ArtifactError("no artifact in this folder", hint="name one that compile wrote", where=str(path))
+    home = Path(project) if project else find_project(Path.cwd())
+    return resolve(str(program), uri=tracking_uri(home))
+
+
+def metric(name: str) -> Callable[[Any, Any], bool]:
+    """A metric in the form that DSPy's optimizers and `Evaluate` take: `metric(example, prediction)`.
+
+    Raises:
+        ContractError: there is no such metric.
+    """
+
+    def score(example: Any, prediction: Any, trace: Any = None) -> bool:
+        labels = dict(example.labels())
+        return metric_named(name, tuple(labels)).right(dict(prediction), labels)
+
+    if name == EXACT.name:
+        metric_named(name, ())
+    return score

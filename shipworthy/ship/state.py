@@ -1,0 +1,135 @@
+"""Where a project keeps what the pipeline needs: its root, artifacts, prototype, calls and lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..compiler import git_commit
+from ..errors import ExamplesError, NotFoundError
+from ..evidence import Opponent, read_recorded
+from ..examples import digest_of
+from ..lift import Prototype, find_project, read_prototype
+from ..lms import CallStore, Recorded, open_lm
+from ..registry import NAME
+from ..runtime import Contract, Progress
+from .rows import SPLITS, split_path
+
+
+def home_of(name: str, project: str | Path | None = None) -> Path:
+    """The project that has a program of this name."""
+    if Path(name).suffix or "/" in name:
+        raise NotFoundError("no such prototype", hint="check the path", where=name)
+    home = Path(project) if project else find_project(Path.cwd())
+    if home is None:
+        raise NotFoundError(
+            f"{name!r} is neither a file nor a program of a project here",
+            hint="give the path of a prototype, or change into a project",
+        )
+    return home
+
+
+def project_for(into: Path | None, name: str) -> Path:
+    """The folder asked for, the project around us, or a new folder named after the program."""
+    if into is not None:
+        return into.absolute()
+    return find_project(Path.cwd()) or Path.cwd() / name
+
+
+def is_prototype(text: str | Path) -> bool:
+    """Whether it is a path; a plain name is a program's, also where a folder is called so."""
+    path = Path(text)
+    return path.exists() and not (path.is_dir() and NAME.fullmatch(str(text)))
+
+
+def need_examples(project: Path, name: str) -> None:
+    """Refuse to ship a program without rows.
+
+    Raises:
+        ExamplesError: the project has none for it.
+    """
+    if not split_path(project, name, "train").is_file():
+        raise ExamplesError(
+            "there are no examples to compile and certify with",
+            hint="give a CSV or JSONL file of labelled rows: shipworthy ship PROTOTYPE EXAMPLES",
+        )
+
+
+def artifact_of(home: Path, program: str | Path) -> Path:
+    """The artifact named, or the latest compile of a name."""
+    path = Path(program)
+    if (path / "manifest.json").is_file():
+        return path
+    latest = home / ".shipworthy" / "latest" / str(program)
+    if path.name != str(program) or not latest.is_file():
+        raise NotFoundError(
+            f"{str(program)!r} is no artifact, and was not compiled here",
+            hint=f"shipworthy compile {path.name}",
+            where=str(home),
+        )
+    return home / ".shipworthy" / "compiled" / str(program) / latest.read_text().strip()
+
+
+def prototype_of(home: Path, name: str, against: str | Path | None) -> Prototype | None:
+    """The prompt to compare with: the one given, or the copy beside the rows; None where there is none."""
+    if against is not None:
+        return read_prototype(against, name=name)
+    found = sorted((home / "data" / name).glob("prototype.*"))
+    return read_prototype(found[0], name=name) if found else None
+
+
+@contextmanager
+def recorded(lm: str, state: Path, fresh: bool, progress: Progress | None = None) -> Iterator[Recorded]:
+    """An LM in front of the project's store of calls, closed at the end of the block."""
+    path = state / "calls.sqlite"
+    if fresh:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    model = Recorded(open_lm(lm, say=(progress or Progress()).say), CallStore(path))
+    try:
+        yield model
+    finally:
+        model.close()
+
+
+def provenance_of(home: Path, name: str) -> dict[str, Any]:
+    """What the project knows of where a program comes from."""
+    files = {split: split_path(home, name, split) for split in SPLITS}
+    prototype = prototype_of(home, name, None)
+    return {
+        "prototype": prototype.digest if prototype else None,
+        "files": {split: digest_of(path.read_bytes()) for split, path in files.items() if path.is_file()},
+        "git_commit": git_commit(home),
+    }
+
+
+def opponent_of(
+    prototype: Prototype | None, answers: str | Path | None, contract: Contract, lm: Recorded
+) -> Opponent:
+    """The prototype as the certificate compares with it: on this LM, or by its recorded answers."""
+    if answers is not None:
+        recorded = read_recorded(Path(answers), contract)
+        digest = digest_of(["recorded", Path(answers).read_bytes().hex()])
+        return Opponent(prototype, recorded, digest, "the LM of its recorded answers")
+    digest = digest_of([prototype.digest if prototype else None, lm.id])
+    return Opponent(prototype, None, digest, lm.id)
+
+
+def lineage(
+    provenance: Mapping[str, Any], artifact: Path, home: Path, prototype: Prototype | None, quick: bool
+) -> dict[str, Any]:
+    """Lineage, as the certificate's page shows it."""
+    data, recipe = provenance.get("data", {}), provenance.get("recipe", {})
+    return {
+        "LM of the program": provenance.get("lm"),
+        "recipe": ", ".join(one["name"] for one in recipe.get("passes", [])),
+        "seed": provenance.get("seed"),
+        "prototype sha256": prototype.digest if prototype else None,
+        "train rows sha256": data.get("train"),
+        "git commit": provenance.get("git_commit"),
+        "artifact": artifact.name,
+        "versions": ", ".join(f"{name} {found}" for name, found in provenance.get("versions", {}).items()),
+        "command": f"shipworthy certify {home.name and artifact.parent.name}{' --quick' if quick else ''}",
+    }

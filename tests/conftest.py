@@ -1,0 +1,6 @@
+"""Shared by all tests: no deadlines for properties, since the machine may be busy."""
+
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
