@@ -13,7 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingExtraError, NotFoundError, ShipworthyError, SourceError
+from ..errors import NotFoundError, ShipworthyError, SourceError
+from ..lms import import_dspy
 from ..runtime import Contract, Demo
 from .recipe import Recipe
 
@@ -57,7 +58,7 @@ def load_source(project: Path, name: str) -> Source:
             hint=f"it has {', '.join(known)}" if known else "lift a prototype first",
             where=str(file),
         )
-    dspy = need_dspy()
+    dspy = import_dspy()
     with _project_imports(project):
         program = _import(f"programs.{name}", file)
         recipe_file = project / "optimizers" / f"{name}.py"
@@ -86,7 +87,7 @@ def source_of(module: dspy.Module, *, name: str, recipe: Recipe | None = None) -
     Raises:
         SourceError: the module does more than pass its inputs to one predictor.
     """
-    need_dspy()
+    import_dspy()
     from ..runtime.dspy_bridge import contract_of
 
     predictors = module.named_predictors()
@@ -131,25 +132,9 @@ def default_recipe(contract: Contract) -> Recipe:
     return Recipe(passes=[Demos(), Readout(), Student()] if contract.decisions else [Demos()])
 
 
-def need_dspy() -> Any:
-    """The dspy package, without a look-up on the network.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    import os
-
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    try:
-        import dspy
-    except ImportError as error:
-        raise MissingExtraError("compile", "dspy") from error
-    return dspy
-
-
 def _check_passes_through(module: dspy.Module, contract: Contract) -> None:
     """Run the module over an adapter that records: inputs must reach the predictor, and outputs come back."""
-    dspy = need_dspy()
+    dspy = import_dspy()
     seen: list[dict[str, Any]] = []
     marks = {field.name: f"<{field.name}>" for field in contract.outputs}
 

@@ -6,7 +6,7 @@ contract's business, which lives further up in `runtime`.
 
 from .check import Finding, check_rows
 from .digest import canonical_json, digest_of, rows_digest
-from .files import atomic_folder, atomic_write, folder_lock, storage_errors
+from .files import atomic_folder, atomic_write, decode_text, folder_lock, storage_errors
 from .load import Table, load_table, parse_json_line
 from .split import Splits, split_rows
 
@@ -18,6 +18,7 @@ __all__ = [
     "atomic_write",
     "canonical_json",
     "check_rows",
+    "decode_text",
     "digest_of",
     "folder_lock",
     "load_table",

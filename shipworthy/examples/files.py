@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import StorageError
+from ..errors import InputError, StorageError
 
 
 def atomic_write(path: Path, data: bytes | str) -> None:
@@ -102,3 +102,24 @@ def _change_places(new: Path, path: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def decode_text(data: bytes, where: str, error: type[InputError]) -> str:
+    """UTF-8 text, a byte-order mark aside.
+
+    Raises:
+        InputError: of the type given, with the line, at a byte that is not UTF-8, or a NUL.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = data.count(b"\n", 0, fault.start) + 1
+        raise error(
+            f"not UTF-8: byte 0x{data[fault.start]:02x}",
+            hint="save the file as UTF-8",
+            where=f"{where}:{line}",
+        ) from fault
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise error("a NUL character", hint="remove it", where=f"{where}:{line}")
+    return text

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExamplesError
+from .files import decode_text
 
 MAX_BYTES = 1 << 30
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json"}
@@ -97,19 +98,7 @@ def _read_text(path: Path) -> str:
         raise ExamplesError(
             f"cannot be read: {error.strerror}", hint="check the path", where=str(path)
         ) from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ExamplesError(
-            f"not UTF-8: byte 0x{data[error.start]:02x}",
-            hint="save the file as UTF-8",
-            where=f"{path}:{line}",
-        ) from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise ExamplesError("a NUL character", hint="remove it", where=f"{path}:{line}")
-    return text
+    return decode_text(data, str(path), ExamplesError)
 
 
 Rows = tuple[list[str], list[dict[str, Any]], list[int]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PrototypeError, RowInputError
-from ..examples import digest_of
+from ..examples import decode_text, digest_of
 from ..runtime import value_text
 from .names import problem_of_program, program_name
 from .pieces import Piece, Slot
@@ -133,18 +133,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _decode(data: bytes, path: Path) -> str:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise PrototypeError(
-            f"not UTF-8: byte 0x{data[error.start]:02x}",
-            hint="save the file as UTF-8",
-            where=f"{path}:{line}",
-        ) from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise PrototypeError("a NUL character", hint="remove it", where=f"{path}:{line}")
+    text = decode_text(data, str(path), PrototypeError)
     if not text.strip():
         raise PrototypeError("the file is empty", hint="write the prompt into it", where=str(path))
     return text

@@ -6,6 +6,7 @@ under a JSON schema if one is given).
 """
 
 from .base import LM, Generation, Prompt, Question, Scores, Usage
+from .dspy_import import import_dspy
 from .open import open_lm
 from .recorded import CallStore, Recorded
 from .weights import cache_folder, ensure_weights, file_sha256
@@ -22,5 +23,6 @@ __all__ = [
     "cache_folder",
     "ensure_weights",
     "file_sha256",
+    "import_dspy",
     "open_lm",
 ]

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import ContextLengthError, InputError, LMError, ShipworthyError
 from .base import LM, Generation, Prompt
-from .hosted import import_lm15
+from .dspy_import import import_dspy
 from .open import open_lm
 
 MAX_TOKENS = 1024
@@ -35,7 +35,7 @@ def dspy_lm(lm: LM) -> Any:
     Raises:
         MissingExtraError: dspy is not installed.
     """
-    import_lm15()
+    import_dspy()
     import dspy
 
     model = lm.id if lm.id.startswith("local/") else f"local/{lm.id}"
@@ -97,7 +97,7 @@ class Engine(_Engine):
 
     def stream(self, request: Any) -> Iterator[Any]:
         """The same answer as events, all at the end."""
-        events: Iterator[Any] = import_lm15().response_to_events(self.complete(request))
+        events: Iterator[Any] = import_dspy().lm15.response_to_events(self.complete(request))
         return events
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class AsyncEngine(_Engine):
 
     async def stream(self, request: Any) -> AsyncIterator[Any]:
         """As `Engine.stream`."""
-        for event in import_lm15().response_to_events(await self.complete(request)):
+        for event in import_dspy().lm15.response_to_events(await self.complete(request)):
             yield event
 
     async def aclose(self) -> None:
@@ -126,7 +126,7 @@ def prompt_of(request: Any) -> Prompt:
     Raises:
         dspy.lm15.UnsupportedFeatureError: it holds tools, images, or turns out of order.
     """
-    lm15 = import_lm15()
+    lm15 = import_dspy().lm15
     config = request.config
     for name in REFUSED:
         if getattr(config, name) not in (None, ()):
@@ -167,7 +167,7 @@ def schema_of(request: Any) -> dict[str, Any] | None:
 
 def lm15_error(error: ShipworthyError) -> Exception:
     """The lm15 error that stands for one of ours; none is retried by DSPy."""
-    lm15 = import_lm15()
+    lm15 = import_dspy().lm15
     if isinstance(error, ContextLengthError):
         matching = lm15.ContextLengthError
     elif isinstance(error, InputError):
@@ -179,7 +179,7 @@ def lm15_error(error: ShipworthyError) -> Exception:
 
 
 def _response(request: Any, generation: Generation) -> Any:
-    lm15 = import_lm15()
+    lm15 = import_dspy().lm15
     usage = generation.usage
     return lm15.Response(
         id=None,
@@ -209,7 +209,7 @@ def _text(content: Any, where: str) -> str:
 
 
 def _unsupported(feature: str) -> Exception:
-    error: Exception = import_lm15().UnsupportedFeatureError(
+    error: Exception = import_dspy().lm15.UnsupportedFeatureError(
         f"this LM reads and writes text only: {feature} is not supported", feature=feature
     )
     return error

@@ -19,12 +19,12 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import ContextLengthError, LMError, MissingExtraError, OutputError, ShipworthyError
+from ..errors import ContextLengthError, LMError, OutputError, ShipworthyError
 from .base import Generation, Prompt, Question, Scores, Usage
+from .dspy_import import import_dspy
 
 CONTEXT = 128_000
 RETRIES = 4
@@ -95,7 +95,7 @@ class Hosted:
         self.workers = workers
         self._sleep = sleep
         self._takes_temperature = True
-        self._lm15 = import_lm15()
+        self._lm15 = import_dspy().lm15
         from dspy.clients.engines.lm15_engine import LM15Engine
 
         try:
@@ -257,23 +257,6 @@ class Hosted:
         if self._dialect in ("GeminiLM", "XaiLM"):  # so are those of reasoning
             written += usage.reasoning_tokens or 0
         return Usage(read, cached, written, ms)
-
-
-def import_lm15() -> ModuleType:
-    """The module `dspy.lm15`; LiteLLM, should anything load it, is kept from fetching its price list.
-
-    Raises:
-        MissingExtraError: dspy is not installed.
-    """
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    try:
-        import dspy.lm15
-    except ModuleNotFoundError as error:
-        if error.name != "dspy":
-            raise
-        raise MissingExtraError("compile", "dspy") from error
-    module: ModuleType = dspy.lm15
-    return module
 
 
 def translated(error: Exception, name: str) -> ShipworthyError:
