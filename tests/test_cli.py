@@ -20,7 +20,7 @@ from small_project import MESSAGES, PROMPT, Hotel, call, finish, hotel, rows_tex
 
 import shipworthy as sw
 from shipworthy.lms import ensure_weights, open_lm
-from shipworthy.ship import pipeline
+from shipworthy.ship import state
 
 __all__ = ["hotel"]
 
@@ -359,7 +359,7 @@ def test_answers_are_utf_8_whatever_the_terminal_speaks(hotel: Hotel, tmp_path: 
 @pytest.mark.slow
 def test_a_reader_that_leaves_early_is_no_crash(hotel: Hotel, tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
-    file.write_text('{"message": "x"}\n' * 200)
+    file.write_text('{"message": "x"}\n' * 5_000)  # more than a pipe holds
     process = start("run", hotel.artifact, file, cwd=tmp_path)
     assert process.stdout is not None
     assert process.stderr is not None
@@ -476,7 +476,7 @@ def test_the_digest_is_the_same_for_any_number_of_workers(
 ) -> None:
     shipped = hotel.shipped.document["compile"]
     workers = 1 if len(os.sched_getaffinity(0)) > 1 else 2  # the other number than ship took by itself
-    monkeypatch.setattr(pipeline, "open_lm", lambda name, **_: open_lm(name, workers=workers))
+    monkeypatch.setattr(state, "open_lm", lambda name, **_: open_lm(name, workers=workers))
     compiled = sw.compile("hotel", project=copy)
     assert compiled.digest == shipped["digest"]
     assert compiled.lm_calls == shipped["lm_calls"]

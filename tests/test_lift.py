@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+import shutil
 import string
 import subprocess
 import sys
@@ -88,9 +89,11 @@ def schema_of(column: str, values: list[Any]) -> Any:
 
 
 def imported(path: Path) -> Any:
+    """The file as a module, read anew: a cached one is told apart by its size and second only."""
     spec = importlib.util.spec_from_file_location(f"written_{next(counter)}", path)
     assert spec
     assert spec.loader
+    shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
