@@ -236,3 +236,12 @@ def test_a_forward_that_does_more_is_refused() -> None:
 def test_a_chain_of_thought_is_compiled_without_its_reasoning() -> None:
     source = source_of(dspy.ChainOfThought(Sort), name="sort")
     assert [field.name for field in source.contract.outputs] == ["topic", "urgent"]
+
+
+@pytest.mark.slow
+def test_demos_can_be_kept_short(lm: Recorded, tmp_path: Path) -> None:
+    made = compiled(lm, tmp_path, sw.Demos(max_characters=28), sw.Readout(questions=False))
+    spec, _, _, _ = read_artifact(made.artifact)
+    lengths = {demo.outputs["topic"]: len(demo.inputs["text"]) for demo in spec.steps["sort"].demos}
+    assert set(lengths) == {"weather", "food", "money"}
+    assert max(lengths.values()) <= 28

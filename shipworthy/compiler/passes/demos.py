@@ -29,9 +29,12 @@ class Demos:
 
     Attributes:
         without_classes: how many demos a program without decisions gets.
+        max_characters: rows with longer inputs give no demo, where a class has shorter ones:
+            every call reads its row behind all the demos, and long ones slow it down.
     """
 
     without_classes: int = 3
+    max_characters: int | None = None
 
     def apply(self, draft: Draft, context: Context) -> None:
         """Set the draft's demos."""
@@ -39,7 +42,7 @@ class Demos:
             raise InputError("demos must be chosen before the readout is fitted", hint="reorder the passes")
         contract = draft.contract
         if contract.decisions:
-            chosen = _one_a_class(draft.train, contract)
+            chosen = _one_a_class(draft.train, contract, self.max_characters)
         else:
             rows = sorted(draft.train, key=lambda row: digest_of([context.seed, row]))
             chosen = rows[: self.without_classes]
@@ -49,7 +52,7 @@ class Demos:
         draft.notes.append(f"{len(draft.demos)} demos in the prompt")
 
 
-def _one_a_class(rows: list[Row], contract: Contract) -> list[Row]:
+def _one_a_class(rows: list[Row], contract: Contract, max_characters: int | None) -> list[Row]:
     primary = max(contract.decisions, key=lambda field: len(field.choices or ()))
     others = [field.name for field in contract.decisions if field is not primary]
     texts = [student_text(contract, row) for row in rows]
@@ -64,7 +67,8 @@ def _one_a_class(rows: list[Row], contract: Contract) -> list[Row]:
         if len(indices) < ENOUGH:
             continue
         typical = _typical(tfidf, texts, indices)
-        nearest = sorted(indices, key=lambda i: (-typical[i], i))[:ENOUGH]
+        short = [i for i in indices if max_characters is None or len(texts[i]) <= max_characters]
+        nearest = sorted(short or indices, key=lambda i: (-typical[i], i))[:ENOUGH]
         repeats = {i: sum(shown[name, str(rows[i][name])] for name in others) for i in nearest}
         best = min(nearest, key=lambda i: (repeats[i], nearest.index(i)))
         shown.update((name, str(rows[best][name])) for name in others)
