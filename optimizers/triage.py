@@ -3,7 +3,7 @@
 import shipworthy as sw
 
 recipe = sw.Recipe(
-    passes=[sw.Demos(max_characters=200), sw.Readout(), sw.Student()],
+    passes=[sw.Demos(max_characters=200), sw.Readout(own_questions=False), sw.Student()],
     metric="exact",
     target=0.9,
 )

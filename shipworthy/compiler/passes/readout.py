@@ -47,11 +47,13 @@ class Readout:
         width: tokens read at a question.
         c: inverse strengths of the L2 penalty to choose from.
         questions: whether more than the first question is tried at all.
+        own_questions: whether decisions after the first are tried with a question of their own.
     """
 
     width: int = 256
     c: tuple[float, ...] = (0.03, 0.1, 0.3)
     questions: bool = True
+    own_questions: bool = True
 
     def apply(self, draft: Draft, context: Context) -> None:
         """Read every row once, and fit candidates for each decision."""
@@ -113,7 +115,8 @@ class Readout:
         tokens = _tokens(draft, lm, self.width)
         openings = [opening_of(decisions[0])]
         if self.questions:
-            openings += [TOPIC, *(opening_of(field) for field in decisions[1:])]
+            openings.append(TOPIC)
+            openings += [opening_of(field) for field in decisions[1:] if self.own_questions]
         return [Read(mode="logprobs", opening=opening, tokens=tokens) for opening in openings]
 
     def _candidate(
