@@ -20,7 +20,7 @@ from .output import print_error
 
 INTERRUPTED = 130
 _said = threading.Lock()
-GRACE_S = 1.0
+GRACE_S = 0.5
 """After Ctrl-C, work has this long to clean up before the process ends all the same."""
 DETAILS = {
     "type": "Interrupted",
