@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,8 @@ def start(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = Non
         cwd=cwd,
         env={**plain_environment(), **(env or {})},
         stdin=subprocess.DEVNULL,
+        # A shell's background jobs ignore Ctrl-C, and so would what they start: a terminal's do not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

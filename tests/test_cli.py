@@ -773,7 +773,9 @@ def test_an_interrupt_ends_it_at_once_and_the_next_run_goes_on(copy: Path) -> No
         except sqlite3.Error:
             continue
     process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
     done = finish(process)
+    assert time.monotonic() - begun < 3
     assert done.code == 130
     assert done.document["error"]["type"] == "Interrupted"
     assert not list((copy / ".shipworthy").glob("compiled/*/*"))
@@ -781,7 +783,7 @@ def test_an_interrupt_ends_it_at_once_and_the_next_run_goes_on(copy: Path) -> No
     assert len(kept) >= 3
     assert sw.compile("hotel", project=copy).artifact.is_dir()
     after = calls_kept(copy)
-    assert len(after) >= len(kept)  # equal where every row had been read
+    assert len(after) > len(kept)
     assert {key: after[key] for key in kept} == kept
 
 

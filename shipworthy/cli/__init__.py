@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 import click
@@ -19,9 +17,6 @@ from ..errors import ShipworthyError
 from .output import print_error
 
 INTERRUPTED = 130
-_said = threading.Lock()
-GRACE_S = 0.5
-"""After Ctrl-C, work has this long to clean up before the process ends all the same."""
 DETAILS = {
     "type": "Interrupted",
     "message": "interrupted; nothing is half-written",
@@ -38,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # as JSON is, whatever the terminal's own encoding
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    _leave_on_interrupt(given)
-    code = run(given)
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -68,35 +61,10 @@ def run(arguments: list[str]) -> int:
         print_error(details, as_json=as_json)
         return 2
     except (KeyboardInterrupt, click.Abort):
-        _say_interrupted(as_json)
+        print_error(DETAILS, as_json=as_json)
         return INTERRUPTED
     except BrokenPipeError:
         return 1
-
-
-def _leave_on_interrupt(arguments: list[str]) -> None:
-    """Let Ctrl-C raise as ever, and end the process if that was swallowed or takes long.
-
-    An import that is interrupted can lose the exception, and an engine may be waited for.
-    """
-
-    def leave() -> None:
-        _say_interrupted(_as_json(arguments))
-        os._exit(INTERRUPTED)
-
-    def interrupted(*_: object) -> None:
-        watchdog = threading.Timer(GRACE_S, leave)
-        watchdog.daemon = True
-        watchdog.start()
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupted)
-
-
-def _say_interrupted(as_json: bool) -> None:
-    """Once, whoever comes first."""
-    if _said.acquire(blocking=False):
-        print_error(DETAILS, as_json=as_json)
 
 
 def _as_json(arguments: list[str]) -> bool:
