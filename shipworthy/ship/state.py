@@ -17,9 +17,6 @@ from ..registry import NAME
 from ..runtime import Contract, Progress
 from .rows import SPLITS, split_path
 
-_left_open: list[Recorded] = []
-"""LMs of interrupted work, kept from being taken down until the process ends."""
-
 
 def home_of(name: str, project: str | Path | None = None) -> Path:
     """The project that has a program of this name."""
@@ -93,14 +90,8 @@ def recorded(lm: str, state: Path, fresh: bool, progress: Progress | None = None
     model = Recorded(open_lm(lm, say=(progress or Progress()).say), CallStore(path))
     try:
         yield model
-    except KeyboardInterrupt:
-        # Closing waits for the calls under way, for seconds; whoever interrupts wants out at once.
-        _left_open.append(model)
-        raise
-    except BaseException:
+    finally:
         model.close()
-        raise
-    model.close()
 
 
 def provenance_of(home: Path, name: str) -> dict[str, Any]:
