@@ -139,10 +139,10 @@ def certify(
         "digest": program.digest,
         "verdict": verdict,
         "reasons": reasons,
-        "compiled": summary(ours, program.spec.lm is None or _local(program.spec.lm.id)),
+        "compiled": summary(ours, lm.id),
         "prototype": _prototype_summary(prototype, opponent),
         "baselines": {
-            name: summary(found[name][1], _local(lm.id)) if name in found else None
+            name: summary(found[name][1], lm.id) if name in found else None
             for name in (*SIMPLE, "embedding_lr")
         },
         "difference": paired_json(difference, level),
@@ -299,16 +299,12 @@ def _points(paired: Paired | None) -> str:
     )
 
 
-def _local(lm: str) -> bool:
-    return lm.startswith("local")
-
-
 def _prototype_summary(
     prototype: tuple[list[int], Evaluation] | None, opponent: Opponent
 ) -> dict[str, Any] | None:
     if prototype is None:
         return None
-    found = summary(prototype[1], _local(opponent.lm))
+    found = summary(prototype[1], opponent.lm)
     recorded = opponent.recorded is not None
     if recorded:
         found.update(ms_p50=None, ms_p95=None, tokens_per_call=None, usd_per_call=None)

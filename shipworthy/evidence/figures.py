@@ -17,8 +17,12 @@ WRITERS = ("prototype", "constrained")
 Row = Mapping[str, Any]
 
 
-def summary(evaluation: Evaluation, free: bool) -> dict[str, Any]:
-    """A contender's score, interval, latency, tokens and cost a call; `free` where no money is paid."""
+def summary(evaluation: Evaluation, lm: str) -> dict[str, Any]:
+    """A contender's score, interval, latency, tokens and cost a call on the LM of this id.
+
+    A local LM, and no LM at all, cost nothing; what a hosted one costs is not known here.
+    """
+    free = lm.startswith("local/") or not any(result.lm_calls for result in evaluation.results)
     ms = [result.ms for result in evaluation.results]
     return {
         "score": evaluation.score,
