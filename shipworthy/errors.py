@@ -6,6 +6,7 @@
     │   ├── PrototypeError         a prompt that cannot be lifted
     │   ├── ContractError          inputs, outputs or types do not fit
     │   ├── SourceError            a project's own Python cannot be used
+    │   ├── ScoringError           scores, margins or levels that no figure can be computed from
     │   ├── NameTakenError         the name exists with another contract
     │   ├── NotFoundError          no such program, version or file
     │   ├── ArtifactError          an artifact is damaged or unknown
@@ -42,6 +43,7 @@ __all__ = [
     "RegistryError",
     "RowError",
     "RowInputError",
+    "ScoringError",
     "ShipworthyError",
     "SourceError",
     "StorageError",
@@ -99,6 +101,10 @@ class ContractError(InputError):
 
 class SourceError(InputError):
     """A project's own Python source cannot be used."""
+
+
+class ScoringError(InputError):
+    """Scores, margins or levels that no figure can be computed from."""
 
 
 class NameTakenError(InputError):
