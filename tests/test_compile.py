@@ -199,7 +199,9 @@ class Names:
     def score(self, prompt: Prompt, questions: Any) -> Any:
         raise AssertionError("a hosted LM does not score")
 
-    def generate(self, prompt: Prompt, *, max_tokens: int = 0, schema: Any = None) -> Generation:
+    def generate(
+        self, prompt: Prompt, *, max_tokens: int = 0, schema: Any = None, logprobs: bool = False
+    ) -> Generation:
         assert schema is not None
         hints = {"rain": "weather", "hot": "weather", "egg": "food", "soup": "food", "card": "money"}
         topic = next((label for word, label in hints.items() if word in prompt.user), "money")

@@ -91,7 +91,12 @@ class Scripted:
         raise NotImplementedError
 
     def generate(
-        self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int = 256,
+        schema: dict[str, Any] | None = None,
+        logprobs: bool = False,
     ) -> Generation:
         self.prompts.append(prompt)
         self.schemas.append(schema)

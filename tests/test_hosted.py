@@ -9,13 +9,20 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+import dspy
+import numpy as np
 import pytest
 
+import shipworthy as sw
 from shipworthy import errors
-from shipworthy.lms import LM, Prompt, Question, ensure_weights, open_lm
+from shipworthy.compiler import compile_program, source_of
+from shipworthy.lms import LM, CallStore, Prompt, Question, Recorded, ensure_weights, open_lm
 from shipworthy.lms.hosted import ERRORS, RETRIES, Hosted, response_format, translated
+from shipworthy.runtime import Field
+from shipworthy.runtime.alternatives import label_logprobs
 
 KEY = "sk-test-4711"
 NAME = "openai/gpt-4o-mini"
@@ -107,6 +114,50 @@ def test_a_wrong_key_is_named_by_its_variable_and_not_shown(
         Hosted(NAME).generate(PROMPT)
     assert "OPENAI_API_KEY" in caught.value.hint
     assert "0815" not in str(caught.value)
+
+
+def test_tokens_come_with_their_alternatives_and_add_up_to_the_answer(hosted: LM, tmp_path: Path) -> None:
+    lm = Recorded(hosted, CallStore(tmp_path / "calls.sqlite"))
+    schema = {"type": "object", "properties": {"queue": {"enum": QUEUES}}, "required": ["queue"]}
+    generation = lm.generate(PROMPT, max_tokens=30, schema=schema, logprobs=True)
+    assert generation.tokens is not None
+    assert json.loads("".join(token.text for token in generation.tokens)) == json.loads(generation.text)
+    assert {len(token.top) for token in generation.tokens} == {20}
+    found = label_logprobs(generation.tokens, [Field("queue", {"enum": QUEUES})])
+    assert np.exp(found).sum() == pytest.approx(1, abs=1e-5)
+    assert lm.generate(PROMPT, max_tokens=30, schema=schema, logprobs=True) == generation
+    assert (lm.calls, lm.made) == (2, 1)
+    assert lm.generate(PROMPT, max_tokens=30, schema=schema).tokens is None
+
+
+@pytest.mark.slow
+def test_a_program_is_compiled_on_the_log_probabilities_of_an_endpoint(hosted: LM, tmp_path: Path) -> None:
+    class Route(dspy.Signature):
+        """Route the ticket to billing, shipping or other."""
+
+        ticket: str = dspy.InputField()
+        queue: Literal["billing", "shipping", "other"] = dspy.OutputField()
+
+    said = {
+        "billing": [
+            "charged twice",
+            "wrong invoice",
+            "refund my card",
+            "the bill is too high",
+            "VAT number?",
+        ],
+        "shipping": ["where is my parcel", "it came broken", "late again", "wrong address", "no tracking"],
+        "other": ["do you hire", "nice shop", "how old is the brand", "a poem for you", "press request"],
+    }
+    train = [{"ticket": text, "queue": queue} for queue, texts in said.items() for text in texts]
+    source = source_of(dspy.Predict(Route), name="route", recipe=sw.Recipe(passes=[sw.Demos(), sw.Readout()]))
+    lm = Recorded(hosted, CallStore(tmp_path / "calls.sqlite"))
+    made = compile_program(source, train, lm=lm, lm_name=NAME, out=tmp_path / "artifact")
+    assert any("read off the answer" in note for note in made.notes)
+    assert made.program.spec.steps["route"].decide.reads[0].mode == "alternatives"
+    answer = made.program(ticket="I paid two times")
+    assert answer.queue in said
+    assert sum(answer.steps[0].probabilities["queue"].values()) == pytest.approx(1)
 
 
 def test_it_neither_scores_nor_tokenises(hosted: LM) -> None:
@@ -338,6 +389,18 @@ def test_a_model_without_temperature_is_asked_without_and_that_is_said_once(open
         warnings.simplefilter("error")
         assert lm.generate(PROMPT).text == "fine"
     assert ["temperature" in request for request in provider.requests] == [True, False, False]
+
+
+def test_a_model_without_log_probabilities_is_asked_without(opened: Opener) -> None:
+    lm, provider = opened(bad(403, "logprobs are not allowed for this key"))
+    with pytest.raises(errors.LMError):  # not the request's fault
+        lm.generate(PROMPT, logprobs=True)
+    refusal = bad(400, "logprobs is not supported with this model.")
+    lm, provider = opened(refusal, good(), good())
+    provider.requests.clear()
+    assert lm.generate(PROMPT, logprobs=True).tokens is None
+    assert lm.generate(PROMPT, logprobs=True).tokens is None
+    assert ["logprobs" in request for request in provider.requests] == [True, False, False]
 
 
 def test_a_provider_that_would_ignore_the_schema_is_refused_before_it_is_asked(

@@ -11,7 +11,7 @@ from ..errors import RowError
 from ..examples import split_rows
 from ..lift import Prototype
 from ..lms import Recorded
-from ..runtime import Answer, Outcome, Program, Progress
+from ..runtime import READ_NOTES, Answer, Outcome, Program, Progress
 from ..scoring import Evaluation, Metric, Paired, evaluate, paired_difference
 from . import baselines
 from .figures import paired_json, rows_said, selective, summary, worst
@@ -246,13 +246,8 @@ def _remarks(
     errors = sum(result.error is not None for result in ours.results)
     if errors:
         remarks.append(f"{errors} of {len(test)} test rows ended in an error and count as wrong")
-    if any(
-        read.mode == "generated"
-        for step in program.spec.steps.values()
-        if step.decide
-        for read in step.decide.reads
-    ):
-        remarks.append("the LM gives no log-probabilities: decisions are generated under an enum schema")
+    modes = {read.mode for step in program.spec.steps.values() if step.decide for read in step.decide.reads}
+    remarks += [READ_NOTES[mode] for mode in sorted(modes) if mode in READ_NOTES]
     if quick:
         remarks.append(
             f"quick: what generates freely ran on {len(sample)} of {len(test)} test rows; "

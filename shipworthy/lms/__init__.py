@@ -5,7 +5,7 @@
 under a JSON schema if one is given).
 """
 
-from .base import LM, Generation, Prompt, Question, Scores, Usage
+from .base import LM, Generation, Prompt, Question, Scores, Token, Usage
 from .dspy_import import import_dspy
 from .open import open_lm
 from .recorded import CallStore, Recorded
@@ -19,6 +19,7 @@ __all__ = [
     "Question",
     "Recorded",
     "Scores",
+    "Token",
     "Usage",
     "cache_folder",
     "ensure_weights",

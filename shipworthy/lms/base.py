@@ -69,12 +69,32 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Token:
+    """A generated token, and what might have stood in its place.
+
+    Text that is part of a character holds its bytes as lone surrogates ("surrogateescape").
+
+    Attributes:
+        logprob: of the token itself.
+        top: the likeliest tokens here with their log-probabilities, the token itself as a rule among them.
+    """
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Generation:
-    """Generated text; `finished` is false where it was cut at `max_tokens`."""
+    """Generated text; `finished` is false where it was cut at `max_tokens`.
+
+    `tokens` is None unless log-probabilities were asked for and the LM gives them.
+    """
 
     text: str
     finished: bool = True
     usage: Usage = field(default_factory=Usage)
+    tokens: tuple[Token, ...] | None = None
 
 
 class LM(Protocol):
@@ -109,9 +129,16 @@ class LM(Protocol):
         ...
 
     def generate(
-        self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int = 256,
+        schema: dict[str, Any] | None = None,
+        logprobs: bool = False,
     ) -> Generation:
         """The likeliest continuation, token by token; under a JSON schema if one is given.
+
+        `logprobs` asks for `tokens`, which an LM that gives none leaves out.
 
         Raises:
             ContextLengthError: the prompt is longer than the context.

@@ -115,9 +115,17 @@ class Embedded:
         return found
 
     def generate(
-        self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int = 256,
+        schema: dict[str, Any] | None = None,
+        logprobs: bool = False,
     ) -> Generation:
-        """The likeliest continuation; a schema becomes a grammar that the text cannot leave."""
+        """The likeliest continuation; a schema becomes a grammar that the text cannot leave.
+
+        It comes without `tokens`: `score` reads exact log-probabilities.
+        """
         body: dict[str, Any] = {"n_predict": max_tokens, "temperature": 0.0, "top_k": 1, "seed": 0}
         if schema is not None:
             body["json_schema"] = schema

@@ -4,8 +4,9 @@ Keys come from the environment (`OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, …) and 
 endpoints (`OPENAI_BASE_URL` or `OPENAI_API_BASE`, and likewise for the others), which is
 how a gateway, a vLLM or a llama.cpp server is reached. LiteLLM is never imported.
 
-A hosted LM gives no exact log-probabilities, so decisions are generated under an enum
-schema. What a provider cannot do is refused before the request is sent, never dropped.
+A hosted LM cannot be asked for the log-probabilities of chosen tokens, so decisions are
+generated under an enum schema; where the endpoint lists the likeliest alternatives of
+each token, they come along. What a provider cannot do is refused before the request is sent, never dropped.
 Failures that pass are retried here, and nowhere else.
 """
 
@@ -23,7 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ContextLengthError, LMError, OutputError, ShipworthyError
-from .base import Generation, Prompt, Question, Scores, Usage
+from .base import Generation, Prompt, Question, Scores, Token, Usage
 from .dspy_import import import_dspy
 
 CONTEXT = 128_000
@@ -58,6 +59,9 @@ ERRORS: dict[str, tuple[type[ShipworthyError], str]] = {
     "ServerError": (LMError, "try again later"),
 }
 """Ours for each of lm15's errors, with the hint; an error not named goes by its nearest base."""
+
+TOP = 20
+"""Alternatives asked for at each token, the most that endpoints give."""
 
 BOX = "answer"
 """The key under which a schema that is no object's travels."""
@@ -94,7 +98,7 @@ class Hosted:
         self.name = name
         self.workers = workers
         self._sleep = sleep
-        self._takes_temperature = True
+        self._refused: set[str] = set()
         self._lm15 = import_dspy().lm15
         from dspy.clients.engines.lm15_engine import LM15Engine
 
@@ -132,11 +136,17 @@ class Hosted:
         raise LMError(f"{self.name}: hosted LMs give no exact log-probabilities", hint="use a local LM")
 
     def generate(
-        self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int = 256,
+        schema: dict[str, Any] | None = None,
+        logprobs: bool = False,
     ) -> Generation:
         """The likeliest continuation (temperature 0), under the provider's own schema mode if one is given.
 
-        A model that takes no temperature is asked without, with a warning once. Providers
+        A model that takes no temperature is asked without, with a warning once; one that
+        gives no log-probabilities is asked without, and the tokens are None. Providers
         take schemas of objects only: any other goes and comes back as the one key of an object.
 
         Raises:
@@ -146,7 +156,7 @@ class Hosted:
         """
         start = time.perf_counter()
         bare = schema is not None and schema.get("type") != "object"
-        request = self._request(prompt, max_tokens, _boxed(schema) if bare else schema)
+        request = self._request(prompt, max_tokens, _boxed(schema) if bare else schema, logprobs)
         if schema is not None:
             self._check_schema_is_taken(request)
         response = self._complete(request)
@@ -155,13 +165,14 @@ class Hosted:
         usage = self._usage_of(response.usage, (time.perf_counter() - start) * 1e3)
         # Data is an answer that was read whole, though some servers go on with blanks up to the limit.
         whole = any(part.type == "data" for part in response.message.parts)
-        return Generation(text, whole or response.finish_reason != "length", usage)
+        tokens = _tokens(response.logprobs) if logprobs and response.logprobs_complete else None
+        return Generation(text, whole or response.finish_reason != "length", usage, tokens)
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.close()
 
-    def _request(self, prompt: Prompt, max_tokens: int, schema: dict[str, Any] | None) -> Any:
+    def _request(self, prompt: Prompt, max_tokens: int, schema: dict[str, Any] | None, logprobs: bool) -> Any:
         lm15 = self._lm15
         system, messages = None, []
         for message in prompt.messages():
@@ -175,7 +186,8 @@ class Hosted:
             messages=tuple(messages),
             config=lm15.Config(
                 max_tokens=max_tokens,
-                temperature=0.0 if self._takes_temperature else None,
+                temperature=None if "temperature" in self._refused else 0.0,
+                logprobs=TOP if logprobs and "logprobs" not in self._refused else None,
                 response_format=None if schema is None else response_format(schema),
             ),
         )
@@ -198,8 +210,9 @@ class Hosted:
             try:
                 return self._engine.complete(request)
             except self._lm15.LM15Error as error:
-                if self._refuses_temperature(request, error):
-                    return self._complete(replace(request, config=replace(request.config, temperature=None)))
+                setting = self._refused_setting(request, error)
+                if setting:
+                    return self._complete(replace(request, config=replace(request.config, **{setting: None})))
                 wait = self._wait_after(error, attempt)
                 if wait is None:
                     raise translated(error, self.name) from error
@@ -221,19 +234,21 @@ class Hosted:
             return asked + jitter if asked <= LONGEST_WAIT else None
         return jitter * float(2**attempt)
 
-    def _refuses_temperature(self, request: Any, error: Any) -> bool:
-        refused = (
-            request.config.temperature is not None
-            and isinstance(error, self._lm15.InvalidRequestError)
-            and "temperature" in error.message.lower()
-        )
-        if refused and self._takes_temperature:
-            self._takes_temperature = False
-            warnings.warn(
-                f"{self.name} takes no temperature: it samples, and may answer the same row differently",
-                stacklevel=5,
-            )
-        return refused
+    def _refused_setting(self, request: Any, error: Any) -> str | None:
+        """The setting that this model does not take, if that is what the error says."""
+        if not isinstance(error, self._lm15.InvalidRequestError):
+            return None
+        for setting in ("logprobs", "temperature"):
+            if getattr(request.config, setting) is None or setting not in error.message.lower():
+                continue
+            if setting == "temperature" and setting not in self._refused:
+                warnings.warn(
+                    f"{self.name} takes no temperature: it samples, and may answer the same row differently",
+                    stacklevel=5,
+                )
+            self._refused.add(setting)
+            return setting
+        return None
 
     def _text_of(self, response: Any) -> str:
         if response.finish_reason == "error":
@@ -257,6 +272,21 @@ class Hosted:
         if self._dialect in ("GeminiLM", "XaiLM"):  # so are those of reasoning
             written += usage.reasoning_tokens or 0
         return Usage(read, cached, written, ms)
+
+
+def _tokens(logprobs: Any) -> tuple[Token, ...] | None:
+    """Tokens with their alternatives; None where none were given."""
+    if not logprobs or not any(token.top for token in logprobs):
+        return None
+    return tuple(
+        Token(_spelt(token), token.logprob, tuple((_spelt(other), other.logprob) for other in token.top))
+        for token in logprobs
+    )
+
+
+def _spelt(token: Any) -> str:
+    """A token's text from its bytes where they are given: part of a character has no text."""
+    return token.token if token.bytes is None else bytes(token.bytes).decode("utf-8", "surrogateescape")
 
 
 def translated(error: Exception, name: str) -> ShipworthyError:

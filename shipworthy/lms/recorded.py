@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import StorageError
 from ..examples import digest_of
-from .base import LM, Generation, Prompt, Question, Scores, Usage
+from .base import LM, Generation, Prompt, Question, Scores, Token, Usage
 
 
 class CallStore:
@@ -122,16 +122,21 @@ class Recorded:
         return found
 
     def generate(
-        self, prompt: Prompt, *, max_tokens: int = 256, schema: dict[str, Any] | None = None
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int = 256,
+        schema: dict[str, Any] | None = None,
+        logprobs: bool = False,
     ) -> Generation:
         """As the LM itself, each question once."""
-        key = digest_of([self.id, "generate", asdict(prompt), max_tokens, schema])
+        asked = [self.id, "generate", asdict(prompt), max_tokens, schema]
+        key = digest_of([*asked, "logprobs"] if logprobs else asked)
         known = self._store.get(key)
         if known is not None:
-            answer = known[0]
-            generation = Generation(answer["text"], answer["finished"], Usage(**answer["usage"]))
+            generation = _generation(known[0])
         else:
-            generation = self.lm.generate(prompt, max_tokens=max_tokens, schema=schema)
+            generation = self.lm.generate(prompt, max_tokens=max_tokens, schema=schema, logprobs=logprobs)
             self._store.put(key, asdict(generation))
         self._count(generation.usage, made=known is None)
         return generation
@@ -153,3 +158,18 @@ class Recorded:
                 tokens_out=total.tokens_out + usage.tokens_out,
                 ms=total.ms + usage.ms,
             )
+
+
+def _generation(answer: dict[str, Any]) -> Generation:
+    tokens = answer.get("tokens")
+    return Generation(
+        answer["text"],
+        answer["finished"],
+        Usage(**answer["usage"]),
+        None
+        if tokens is None
+        else tuple(
+            Token(token["text"], token["logprob"], tuple((text, logprob) for text, logprob in token["top"]))
+            for token in tokens
+        ),
+    )

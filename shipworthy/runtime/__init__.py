@@ -7,7 +7,7 @@ or scikit-learn; `dspy_bridge` imports dspy, and only when it is asked for.
 
 from .artifact import check_manifest, read_artifact, write_artifact
 from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
-from .executor import Answer, StepTrace, read_features, run_step, student_text, wire_schema
+from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
 from .lines import error_line, line_of
 from .parallel import Outcome, ordered_map
 from .program import Program, load_artifact
@@ -15,6 +15,7 @@ from .progress import Progress
 from .readout import DecisionHead, Heads, ReadoutHead, StudentHead, log_softmax
 from .render import opening_of, render_decide, render_generate
 from .spec import (
+    READ_NOTES,
     Decide,
     Demo,
     Generate,
@@ -29,6 +30,7 @@ from .spec import (
 from .tfidf import Tfidf
 
 __all__ = [
+    "READ_NOTES",
     "Answer",
     "Contract",
     "Decide",
@@ -63,6 +65,7 @@ __all__ = [
     "plain_value",
     "read_artifact",
     "read_features",
+    "reading_mode",
     "render_decide",
     "render_generate",
     "run_step",

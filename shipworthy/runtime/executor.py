@@ -6,16 +6,17 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LMError, OutputError
-from ..lms import LM, Prompt, Question, Usage
-from .contract import Contract, object_schema, value_text
+from ..lms import LM, Generation, Prompt, Question, Usage
+from .alternatives import label_logprobs
+from .contract import Contract, Field, object_schema, value_text
 from .readout import Heads
-from .spec import Decide, Generate, StepSpec
+from .spec import Decide, Generate, PromptSpec, Read, StepSpec
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,24 @@ def read_features(
     return _read(decide, contract, _Calls(lm), inputs)
 
 
+def reading_mode(
+    prompt: PromptSpec, contract: Contract, lm: LM, inputs: Mapping[str, Any]
+) -> Literal["logprobs", "alternatives", "generated"]:
+    """How decisions can be read from this LM; one that cannot `score` is asked about this row to see.
+
+    Raises:
+        RowError: this row cannot be answered.
+        LMError: the LM fails.
+    """
+    if lm.reads_logprobs:
+        return "logprobs"
+    fields = contract.decisions
+    generation = lm.generate(
+        prompt.fill(inputs), max_tokens=_room(fields), schema=wire_schema(fields), logprobs=True
+    )
+    return "generated" if generation.tokens is None else "alternatives"
+
+
 class _Calls:
     """The calls of one step on one row, recorded."""
 
@@ -150,9 +169,11 @@ class _Calls:
             self._note(prompt, raw, scores.usage, question.opening)
         return [scores.logprobs for scores in found]
 
-    def generate(self, prompt: Prompt, schema: dict[str, Any], max_tokens: int) -> str:
+    def generate(
+        self, prompt: Prompt, schema: dict[str, Any], max_tokens: int, *, logprobs: bool = False
+    ) -> Generation:
         start = time.perf_counter()
-        generation = self._needed().generate(prompt, max_tokens=max_tokens, schema=schema)
+        generation = self._needed().generate(prompt, max_tokens=max_tokens, schema=schema, logprobs=logprobs)
         self.waited += time.perf_counter() - start
         self._note(prompt, generation.text, generation.usage)
         if not generation.finished:
@@ -161,7 +182,7 @@ class _Calls:
                 hint="shorten the text, or allow more tokens",
                 where=generation.text[:200],
             )
-        return generation.text
+        return generation
 
     def _needed(self) -> LM:
         if self._lm is None:
@@ -195,25 +216,38 @@ def _read(
     questions = [Question(read.opening, read.tokens) for read in decide.reads if read.mode == "logprobs"]
     scores = iter(calls.score(prompt, questions) if questions else [])
     return [
-        next(scores) if read.mode == "logprobs" else _said(contract, calls, prompt) for read in decide.reads
+        next(scores) if read.mode == "logprobs" else _said(read, contract, calls, prompt)
+        for read in decide.reads
     ]
 
 
-def _said(contract: Contract, calls: _Calls, prompt: Prompt) -> NDArray[np.float32]:
-    """What the LM says under the enum schema: 1 at each label that it names, decision by decision."""
+def _said(read: Read, contract: Contract, calls: _Calls, prompt: Prompt) -> NDArray[np.float32]:
+    """What the LM says under the enum schema: a number a label, decision by decision."""
     fields = contract.decisions
-    text = calls.generate(prompt, wire_schema(fields), 64 + 16 * len(fields))
-    said = contract.parse_generated(text, fields)
-    marks = [choice == said[output.name] for output in fields for choice in output.choices or ()]
-    return np.array(marks, np.float32)
+    weighed = read.mode == "alternatives"
+    generation = calls.generate(prompt, wire_schema(fields), _room(fields), logprobs=weighed)
+    said = contract.parse_generated(generation.text, fields)
+    if not weighed:
+        marks = [choice == said[output.name] for output in fields for choice in output.choices or ()]
+        return np.array(marks, np.float32)
+    if generation.tokens is None:
+        raise LMError(
+            "the LM gives no log-probabilities any more, and the heads need them", hint="compile it again"
+        )
+    return label_logprobs(generation.tokens, fields)
+
+
+def _room(decisions: Sequence[Field]) -> int:
+    """Tokens allowed for an answer that names a label for each decision."""
+    return 64 + 16 * len(decisions)
 
 
 def _generate(
     generate: Generate, contract: Contract, calls: _Calls, inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
     fields = [output for output in contract.outputs if output.name in generate.outputs]
-    text = calls.generate(generate.prompt.fill(inputs), wire_schema(fields), generate.max_tokens)
-    return contract.parse_generated(text, fields)
+    generation = calls.generate(generate.prompt.fill(inputs), wire_schema(fields), generate.max_tokens)
+    return contract.parse_generated(generation.text, fields)
 
 
 def student_text(contract: Contract, inputs: Mapping[str, Any]) -> str:

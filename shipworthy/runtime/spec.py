@@ -48,14 +48,24 @@ class PromptSpec(Data):
 class Read(Data):
     """One call whose result any head may read.
 
-    `logprobs`: log-probabilities of `tokens` after `opening`. `generated`: the LM gives
-    no log-probabilities; all decisions are generated under an enum schema, and what it
-    said is the feature: 1 at the label that it named, 0 elsewhere, decision by decision.
+    `logprobs`: log-probabilities of `tokens` after `opening`. In the other modes all
+    decisions are generated under an enum schema, and there is one feature a label, decision
+    by decision. `alternatives`: its log-probability, from the likeliest alternatives that the
+    LM lists at each token. `generated`, where the LM lists none: 1 at the label that it
+    named, 0 elsewhere.
     """
 
-    mode: Literal["logprobs", "generated"]
+    mode: Literal["logprobs", "alternatives", "generated"]
     opening: str = ""
     tokens: tuple[int, ...] = ()
+
+
+READ_NOTES = {
+    "alternatives": "the LM lists only the likeliest tokens: decisions are generated under an enum schema, "
+    "and its log-probabilities of the labels are read off the answer",
+    "generated": "the LM gives no log-probabilities: decisions are generated under an enum schema",
+}
+"""What is said of decisions that are not read by `score`."""
 
 
 class HeadSpec(Data):

@@ -14,13 +14,17 @@ from ...errors import ExamplesError
 from ...examples import digest_of
 from ...lms import Recorded
 from ...runtime import (
+    READ_NOTES,
+    Contract,
     Decide,
     Field,
+    PromptSpec,
     Read,
     label_text,
     opening_of,
     ordered_map,
     read_features,
+    reading_mode,
     render_decide,
     student_text,
 )
@@ -41,7 +45,8 @@ class Readout:
     names what the text is about, whatever the demos show), and after the name of each
     other decision. A decision reads the first question alone, or with `topic:`, or its
     own with `topic:`; the cheapest that held-out rows show to be no worse is kept. Where
-    the LM gives no log-probabilities, it names its labels instead.
+    a hosted LM answers under an enum schema, the labels' log-probabilities along its answer
+    are read, or, if it gives none, what it says.
 
     Attributes:
         width: tokens read at a question.
@@ -62,10 +67,7 @@ class Readout:
             return
         draft.prompt = render_decide(draft.instruction, contract, draft.demos)
         draft.reads = self._reads(draft, context.lm)
-        if not context.lm.reads_logprobs:
-            draft.notes.append(
-                "the LM gives no log-probabilities: decisions are generated under an enum schema"
-            )
+        draft.notes += [READ_NOTES[read.mode] for read in draft.reads if read.mode in READ_NOTES]
         _within_budget(draft, context)
         self.fit(draft, context)
 
@@ -110,8 +112,9 @@ class Readout:
 
     def _reads(self, draft: Draft, lm: Recorded) -> list[Read]:
         decisions = sorted(draft.contract.decisions, key=lambda field: -len(field.choices or ()))
-        if not lm.reads_logprobs:
-            return [Read(mode="generated")]
+        mode = reading_mode(_needed(draft.prompt), draft.contract, lm, draft.fit_rows[0])
+        if mode != "logprobs":
+            return [Read(mode=mode)]
         tokens = _tokens(draft, lm, self.width)
         openings = [opening_of(decisions[0])]
         if self.questions:
@@ -132,7 +135,7 @@ class Readout:
         choices = list(field.choices or ())
         labels = [row[field.name] for row in draft.fit_rows]
         classes = np.array([choices.index(label) for label in labels], np.intp)
-        columns = _label_columns(field, draft.reads[reads[0]], context.lm)
+        columns = _label_columns(draft.contract, field, draft.reads[reads[0]], context.lm)
 
         def fit(chosen: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Matrix]:
             head = fit_readout(features[chosen], classes[chosen], len(choices), columns, c=c)
@@ -168,9 +171,7 @@ def _within_budget(draft: Draft, context: Context) -> None:
 
 def _features(draft: Draft, context: Context) -> list[Matrix]:
     """For each read a matrix over the fit rows; shape (N, K)."""
-    if draft.prompt is None:
-        raise ValueError("the prompt is rendered first")
-    decide = Decide(prompt=draft.prompt, reads=tuple(draft.reads), heads={})
+    decide = Decide(prompt=_needed(draft.prompt), reads=tuple(draft.reads), heads={})
     rows = draft.fit_rows
 
     def ask(row: Row) -> list[NDArray[np.float32]]:
@@ -206,10 +207,19 @@ def first_token(lm: Recorded, text: str) -> int:
     return lm.tokenize(f" {text}")[0]
 
 
-def _label_columns(field: Field, read: Read, lm: Recorded) -> Sequence[int]:
+def _needed(prompt: PromptSpec | None) -> PromptSpec:
+    if prompt is None:
+        raise ValueError("the prompt is rendered first")
+    return prompt
+
+
+def _label_columns(contract: Contract, field: Field, read: Read, lm: Recorded) -> Sequence[int]:
     """The column of each class's own label among a read's features, or -1."""
     choices = field.choices or ()
     if read.mode == "generated":
         return [-1] * len(choices)
+    if read.mode == "alternatives":
+        before = sum(len(own.choices or ()) for own in contract.decisions[: contract.decisions.index(field)])
+        return [before + i for i in range(len(choices))]
     columns = {token: i for i, token in enumerate(read.tokens)}
     return [columns.get(first_token(lm, label_text(choice)), -1) for choice in choices]
