@@ -28,7 +28,7 @@ from shipworthy.evidence import answer_freely
 from shipworthy.evidence.baselines import tfidf_lr
 from shipworthy.examples import load_table, rows_digest
 from shipworthy.lift import read_prototype
-from shipworthy.lms import CallStore, Recorded, open_lm
+from shipworthy.lms import Journal, Recorded, open_lm
 from shipworthy.scoring import EXACT, evaluate, paired_difference, wilson
 
 SETS = ("clinc150-10", "banking77-10", "clinc150-40", "banking77-77")
@@ -82,7 +82,7 @@ def run(folder: Path, name: str, free: int) -> dict[str, Any]:
         rows = [dict(row) for row in load_table(made.project / "data/intent/test.jsonl").rows]
         train = [dict(row) for row in load_table(made.project / "data/intent/train.jsonl").rows]
         contract = compiled.program.contract
-        lm = Recorded(open_lm("local"), CallStore(home / "calls.sqlite"))
+        lm = Recorded(open_lm("local"), Journal(home / "calls.jsonl"))
         program = sw.load_artifact(compiled.artifact, lm=lm if compiled.program.spec.lm else None)
         begun = time.monotonic()
         ours = evaluate(program.answer_many, rows, outputs=["intent"], metric=EXACT)

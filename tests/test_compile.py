@@ -13,7 +13,7 @@ import pytest
 import shipworthy as sw
 from shipworthy.compiler import Budget, compile_program, source_of
 from shipworthy.errors import ArtifactError, InputError, SourceError
-from shipworthy.lms import CallStore, Generation, Prompt, Recorded, Usage, open_lm
+from shipworthy.lms import Journal, Generation, Prompt, Recorded, Usage, open_lm
 from shipworthy.runtime import load_artifact, read_artifact
 
 Topic = Literal["weather", "food", "money"]
@@ -70,7 +70,7 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def lm(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    return Recorded(open_lm("local"), CallStore(tmp_path_factory.mktemp("calls") / "calls.sqlite"))
+    return Recorded(open_lm("local"), Journal(tmp_path_factory.mktemp("calls") / "calls.jsonl"))
 
 
 def compiled(
@@ -214,7 +214,7 @@ class Names:
 
 
 def test_without_log_probabilities_decisions_are_generated_and_calibrated(tmp_path: Path) -> None:
-    lm = Recorded(Names(), CallStore(tmp_path / "calls.sqlite"))
+    lm = Recorded(Names(), Journal(tmp_path / "calls.jsonl"))
     made = compiled(lm, tmp_path, sw.Demos(), sw.Readout())
     assert any("no log-probabilities" in note for note in made.notes)
     answer = made.program(text="a hot soup")

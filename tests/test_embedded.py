@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shipworthy.errors import ContextLengthError, LMError, WeightsError
-from shipworthy.lms import LM, CallStore, Prompt, Question, Recorded, cache_folder, ensure_weights, open_lm
+from shipworthy.lms import LM, Journal, Prompt, Question, Recorded, cache_folder, ensure_weights, open_lm
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +147,7 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
 
 
 def test_a_recorded_lm_asks_each_question_once(lm: LM, tmp_path: Path) -> None:
-    recorded = Recorded(lm, CallStore(tmp_path / "calls.sqlite"))
+    recorded = Recorded(lm, Journal(tmp_path / "calls.jsonl"))
     first = recorded.score(note("it leaks"), [Question("kind:", TOKENS)])
     again = recorded.score(note("it leaks"), [Question("kind:", TOKENS)])
     assert np.array_equal(first[0].logprobs, again[0].logprobs)

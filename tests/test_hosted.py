@@ -19,7 +19,7 @@ import pytest
 import shipworthy as sw
 from shipworthy import errors
 from shipworthy.compiler import compile_program, source_of
-from shipworthy.lms import LM, CallStore, Prompt, Question, Recorded, ensure_weights, open_lm
+from shipworthy.lms import LM, Journal, Prompt, Question, Recorded, ensure_weights, open_lm
 from shipworthy.lms.hosted import ERRORS, RETRIES, Hosted, response_format, translated
 from shipworthy.runtime import Field
 from shipworthy.runtime.alternatives import label_logprobs
@@ -117,7 +117,7 @@ def test_a_wrong_key_is_named_by_its_variable_and_not_shown(
 
 
 def test_tokens_come_with_their_alternatives_and_add_up_to_the_answer(hosted: LM, tmp_path: Path) -> None:
-    lm = Recorded(hosted, CallStore(tmp_path / "calls.sqlite"))
+    lm = Recorded(hosted, Journal(tmp_path / "calls.jsonl"))
     schema = {"type": "object", "properties": {"queue": {"enum": QUEUES}}, "required": ["queue"]}
     generation = lm.generate(PROMPT, max_tokens=30, schema=schema, logprobs=True)
     assert generation.tokens is not None
@@ -151,7 +151,7 @@ def test_a_program_is_compiled_on_the_log_probabilities_of_an_endpoint(hosted: L
     }
     train = [{"ticket": text, "queue": queue} for queue, texts in said.items() for text in texts]
     source = source_of(dspy.Predict(Route), name="route", recipe=sw.Recipe(passes=[sw.Demos(), sw.Readout()]))
-    lm = Recorded(hosted, CallStore(tmp_path / "calls.sqlite"))
+    lm = Recorded(hosted, Journal(tmp_path / "calls.jsonl"))
     made = compile_program(source, train, lm=lm, lm_name=NAME, out=tmp_path / "artifact")
     assert any("read off the answer" in note for note in made.notes)
     assert made.program.spec.steps["route"].decide.reads[0].mode == "alternatives"

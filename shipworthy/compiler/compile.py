@@ -31,6 +31,7 @@ from ..runtime import (
     StepSpec,
     Tfidf,
     load_artifact,
+    plain_value,
     read_features,
     render_decide,
     render_generate,
@@ -142,10 +143,13 @@ def compile_program(
         provenance={
             "recipe": recipe.as_json(),
             "seed": seed,
-            "data": {"train": rows_digest(train), "dev": rows_digest(dev) if dev else None},
+            "data": {
+                "train": rows_digest(plain_value(list(train))),
+                "dev": rows_digest(plain_value(list(dev))) if dev else None,
+            },
             "rows": {"train": len(train), "dev": len(dev)},
             "lm": lm.id,
-            "journal": None,
+            "journal": lm.journal.digest,
             "dev": dev_scores,
             "versions": _versions(),
             **(provenance or {}),

@@ -42,6 +42,12 @@ class Source:
     demos: tuple[Demo, ...]
     recipe: Recipe
 
+    @property
+    def identity(self) -> list[Any]:
+        """What of it a compile rests on, as JSON; the recipe apart."""
+        demos = [demo.model_dump(mode="json") for demo in self.demos]
+        return [self.name, self.contract.digest, self.instruction, demos]
+
 
 def load_source(project: Path, name: str) -> Source:
     """The program `programs/NAME.py` with its recipe in `optimizers/NAME.py`.

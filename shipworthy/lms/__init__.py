@@ -7,14 +7,15 @@ under a JSON schema if one is given).
 
 from .base import LM, Generation, Prompt, Question, Scores, Token, Usage
 from .dspy_import import import_dspy
+from .journal import Journal
 from .open import open_lm
-from .recorded import CallStore, Recorded
+from .recorded import Recorded
 from .weights import cache_folder, ensure_weights, file_sha256
 
 __all__ = [
     "LM",
-    "CallStore",
     "Generation",
+    "Journal",
     "Prompt",
     "Question",
     "Recorded",

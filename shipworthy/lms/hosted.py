@@ -63,6 +63,9 @@ ERRORS: dict[str, tuple[type[ShipworthyError], str]] = {
 TOP = 20
 """Alternatives asked for at each token, the most that endpoints give."""
 
+LEAST = -1e4
+"""Stands for the log-probability of what cannot be, which some servers give as minus infinity."""
+
 BOX = "answer"
 """The key under which a schema that is no object's travels."""
 
@@ -279,7 +282,11 @@ def _tokens(logprobs: Any) -> tuple[Token, ...] | None:
     if not logprobs or not any(token.top for token in logprobs):
         return None
     return tuple(
-        Token(_spelt(token), token.logprob, tuple((_spelt(other), other.logprob) for other in token.top))
+        Token(
+            _spelt(token),
+            max(token.logprob, LEAST),
+            tuple((_spelt(other), max(other.logprob, LEAST)) for other in token.top),
+        )
         for token in logprobs
     )
 

@@ -1,84 +1,32 @@
-"""A store of calls already made, so that no call is made twice.
+"""An LM behind a journal, so that no call is made twice.
 
-`Recorded` stands in front of an LM and answers from the store where the same LM was
-asked the same before. The store is an SQLite file; the answers are data, verified on
-reading.
+`Recorded` stands in front of an LM and answers from the journal where the same LM was
+asked the same before.
 """
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import StorageError
 from ..examples import digest_of
 from .base import LM, Generation, Prompt, Question, Scores, Token, Usage
-
-
-class CallStore:
-    """Answers by digest of (LM, question), in one SQLite file; safe for threads and processes.
-
-    Raises:
-        StorageError: the file cannot be opened or written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, answer TEXT, scores BLOB)"
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise self._error(error) from error
-
-    def get(self, key: str) -> tuple[dict[str, Any], bytes] | None:
-        """The answer under a key, or None."""
-        try:
-            with self._lock:
-                row = self._db.execute("SELECT answer, scores FROM calls WHERE key = ?", (key,)).fetchone()
-        except sqlite3.Error as error:
-            raise self._error(error) from error
-        return None if row is None else (json.loads(row[0]), row[1])
-
-    def put(self, key: str, answer: dict[str, Any], scores: bytes = b"") -> None:
-        """Keep an answer."""
-        try:
-            with self._lock:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO calls VALUES (?, ?, ?)", (key, json.dumps(answer), scores)
-                )
-        except sqlite3.Error as error:
-            raise self._error(error) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
-
-    def _error(self, error: Exception) -> StorageError:
-        return StorageError(
-            f"the store of calls cannot be used: {error}",
-            hint="check free space; deleting the file only costs making the calls again",
-            where=str(self._path),
-        )
+from .journal import Journal
 
 
 class Recorded:
-    """An LM that asks its store first. `calls` counts all questions, `made` those not in the store."""
+    """An LM that asks its journal first.
 
-    def __init__(self, lm: LM, store: CallStore) -> None:
+    Attributes:
+        calls: all questions; made: those that the journal had no answer to.
+        usage: of all calls, those from the journal with what they took when they were made.
+    """
+
+    def __init__(self, lm: LM, journal: Journal) -> None:
         self.lm = lm
         self.id = lm.id
         self.workers = lm.workers
@@ -87,7 +35,7 @@ class Recorded:
         self.calls = 0
         self.made = 0
         self.usage = Usage()
-        self._store = store
+        self.journal = journal
         self._lock = threading.Lock()
 
     def tokenize(self, text: str) -> list[int]:
@@ -102,7 +50,7 @@ class Recorded:
         asked = [[question.opening, list(question.tokens)] for question in questions]
         base = [self.id, "score", asdict(prompt)]
         keys = [digest_of([*base, asked[: i + 1]]) for i in range(len(asked))]
-        known = [self._store.get(key) for key in keys]
+        known = [self.journal.get(key) for key in keys]
         made = any(
             entry is None or len(entry[1]) != 4 * len(q.tokens)
             for entry, q in zip(known, questions, strict=True)
@@ -110,7 +58,7 @@ class Recorded:
         if made:
             found = self.lm.score(prompt, questions)
             for key, scores in zip(keys, found, strict=True):
-                self._store.put(key, asdict(scores.usage), scores.logprobs.astype("<f4").tobytes())
+                self.journal.put(key, asdict(scores.usage), scores.logprobs.astype("<f4").tobytes())
         else:
             found = [
                 Scores(np.frombuffer(entry[1], "<f4").copy(), Usage(**entry[0]))
@@ -132,19 +80,19 @@ class Recorded:
         """As the LM itself, each question once."""
         asked = [self.id, "generate", asdict(prompt), max_tokens, schema]
         key = digest_of([*asked, "logprobs"] if logprobs else asked)
-        known = self._store.get(key)
+        known = self.journal.get(key)
         if known is not None:
             generation = _generation(known[0])
         else:
             generation = self.lm.generate(prompt, max_tokens=max_tokens, schema=schema, logprobs=logprobs)
-            self._store.put(key, asdict(generation))
+            self.journal.put(key, asdict(generation))
         self._count(generation.usage, made=known is None)
         return generation
 
     def close(self) -> None:
-        """Close LM and store."""
+        """Close LM and journal."""
         self.lm.close()
-        self._store.close()
+        self.journal.close()
 
     def _count(self, usage: Usage, *, made: bool) -> None:
         with self._lock:

@@ -21,7 +21,7 @@ from ..compiler import (
 from ..errors import ArtifactError, ExamplesError, InputError, NameTakenError
 from ..evidence import certify as make_certificate
 from ..evidence import page_of, row_digest
-from ..examples import Splits, atomic_folder, atomic_write, load_table
+from ..examples import Splits, atomic_folder, atomic_write, load_table, rows_digest
 from ..lift import (
     find_project,
     load_labelled,
@@ -32,7 +32,7 @@ from ..lift import (
 )
 from ..lift import lift as infer
 from ..registry import Registry, resolve, tracking_uri
-from ..runtime import Progress, load_artifact
+from ..runtime import Progress, load_artifact, plain_value
 from ..scoring import metric_named
 from .gate import hold_against
 from .results import Certified, Lift, Shipped
@@ -145,7 +145,9 @@ def compile(
         rows = given_rows(source.contract, train)
     recipe = _recipe(recipe or source.recipe, level, budget_calls)
     state = home / ".shipworthy"
-    with recorded(lm, state, fresh, progress) as model:
+    identity = ["compile", recipe.as_json(), seed, *source.identity]
+    identity += [rows_digest(plain_value(rows)), rows_digest(plain_value(dev))]
+    with recorded(lm, state, identity, fresh=fresh, progress=progress) as model:
         compiled = compile_program(
             dataclasses.replace(source, recipe=recipe),
             rows,
@@ -198,7 +200,8 @@ def certify(
     recipe = provenance.get("recipe", {})
     lm_name = loaded.spec.lm.source if loaded.spec.lm else lm
     registry = Registry(tracking_uri(home))
-    with recorded(lm_name, home / ".shipworthy", False, progress) as model:
+    identity = ["certify", loaded.digest, rows_digest(plain_value(rows))]
+    with recorded(lm_name, home / ".shipworthy", identity, progress=progress) as model:
         compiled = load_artifact(artifact, lm=model if loaded.spec.lm else None, version=name)
         opponent = opponent_of(prototype, prototype_answers, contract, model)
         digests = [row_digest(row, contract) for row in rows]
@@ -345,7 +348,9 @@ def _holds_against_champion(
         return False
     if champion.digest == compiled.digest:
         return True
-    with recorded(champion.spec.lm.source if champion.spec.lm else lm, home / ".shipworthy", False) as model:
+    lm_name = champion.spec.lm.source if champion.spec.lm else lm
+    identity = ["gate", champion.digest, compiled.digest]
+    with recorded(lm_name, home / ".shipworthy", identity) as model:
         champion = load_artifact(found.artifact, lm=model if champion.spec.lm else None)
         ok, reason = hold_against(champion, version, compiled.recipe, certified.certificate)
     certified.certificate.data["reasons"].append(reason)

@@ -10,9 +10,9 @@ from typing import Any
 from ..compiler import git_commit
 from ..errors import ExamplesError, NotFoundError
 from ..evidence import Opponent, read_recorded
-from ..examples import digest_of
+from ..examples import digest_of, storage_errors
 from ..lift import Prototype, find_project, read_prototype
-from ..lms import CallStore, Recorded, open_lm
+from ..lms import Journal, Recorded, open_lm
 from ..registry import NAME
 from ..runtime import Contract, Progress
 from .rows import SPLITS, split_path
@@ -81,13 +81,32 @@ def prototype_of(home: Path, name: str, against: str | Path | None) -> Prototype
 
 
 @contextmanager
-def recorded(lm: str, state: Path, fresh: bool, progress: Progress | None = None) -> Iterator[Recorded]:
-    """An LM in front of the project's store of calls, closed at the end of the block."""
-    path = state / "calls.sqlite"
-    if fresh:
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-    model = Recorded(open_lm(lm, say=(progress or Progress()).say), CallStore(path))
+def recorded(
+    lm: str, state: Path, identity: Any, *, fresh: bool = False, progress: Progress | None = None
+) -> Iterator[Recorded]:
+    """An LM behind the journal of this work, closed at the end of the block.
+
+    Args:
+        identity: JSON that names the work: the same work on the same LM goes on in its own
+            journal, other work gets another, and reuses the calls of all that there are.
+        fresh: begin the journal anew, and reuse nothing.
+    """
+    say = (progress or Progress()).say
+    opened = open_lm(lm, say=say)
+    try:
+        folder = state / "journals"
+        path = folder / f"{digest_of([opened.id, identity])[:16]}.jsonl"
+        with storage_errors(path):
+            if fresh:
+                path.unlink(missing_ok=True)
+            others = [] if fresh else sorted(folder.glob("*.jsonl"))
+        journal = Journal(path, others=others)
+    except BaseException:
+        opened.close()
+        raise
+    if journal.damaged:
+        say(f"{journal.damaged} damaged records of {path} are passed over; their calls are made again")
+    model = Recorded(opened, journal)
     try:
         yield model
     finally:
