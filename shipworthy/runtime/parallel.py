@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -41,7 +42,8 @@ def ordered_map(
 
     Memory is bounded: at most `workers * ahead` items are under way or waiting. An
     error of a kind in `keep` becomes that item's outcome; any other ends the iteration. The
-    threads are daemons, so that an interrupt does not wait for a call that is under way.
+    threads are daemons, so that an interrupt does not wait for a call that is under way; they
+    start as items come, so that a thousand workers for three items are three threads.
     """
     tasks: queue.SimpleQueue[tuple[In, queue.SimpleQueue[Outcome[Out] | BaseException]] | None]
     tasks = queue.SimpleQueue()
@@ -57,24 +59,36 @@ def ordered_map(
             except BaseException as error:  # handed to the caller, who raises it
                 reply.put(error)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, workers))]
-    for thread in threads:
-        thread.start()
-    waiting: list[queue.SimpleQueue[Outcome[Out] | BaseException]] = []
+    workers = max(1, workers)
+    threads = 0
+    waiting: deque[queue.SimpleQueue[Outcome[Out] | BaseException]] = deque()
     source = iter(items)
     try:
         while True:
-            for item in itertools.islice(source, max(1, workers) * ahead - len(waiting)):
+            for item in itertools.islice(source, workers * ahead - len(waiting)):
+                if threads < workers:
+                    threads += _started(work, needed=threads == 0)
                 reply: queue.SimpleQueue[Outcome[Out] | BaseException] = queue.SimpleQueue()
                 waiting.append(reply)
                 tasks.put((item, reply))
             if not waiting:
                 return
-            result = waiting.pop(0).get()
+            result = waiting.popleft().get()
             if isinstance(result, BaseException):
                 raise result
             yield result
     finally:
         stop.set()
-        for _ in threads:
+        for _ in range(threads):
             tasks.put(None)
+
+
+def _started(work: Callable[[], None], *, needed: bool) -> bool:
+    """Start one more thread; a system that allows no more of them is only an error where one is needed."""
+    try:
+        threading.Thread(target=work, daemon=True).start()
+    except RuntimeError:
+        if needed:
+            raise
+        return False
+    return True
