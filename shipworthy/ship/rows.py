@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import ExamplesError, NotFoundError
-from ..examples import Splits, Table, check_rows, load_table, split_rows
+from ..examples import Finding, Kind, Report, Splits, Table, digest_of, examine_rows, load_table, split_rows
 from ..lift import load_labelled
 from ..runtime import Contract
 
 Rows = list[dict[str, Any]]
 SPLITS = ("train", "dev", "test")
 SHOWN = 5
+
+FIRST: tuple[Kind, ...] = ("contradiction", "duplicate", "leak", "single_example")
+"""What is looked for in the rows as given, and set right before they are split."""
+
+THEN: tuple[Kind, ...] = (
+    "missing_class",
+    "secret",
+    "near_contradiction",
+    "near_leak",
+    "unused_class",
+    "empty_input",
+    "near_duplicate",
+)
+"""What is looked for in the splits, and only said: whether it is a fault is for a person to judge."""
 
 
 def prepare(
@@ -27,7 +42,8 @@ def prepare(
     """Validate, clean and split labelled rows; gives the splits and what the user should know.
 
     Rows that stand twice are kept once. A row of `test` whose inputs are in train too
-    leaves train. Without `test`, a quarter of the rows becomes the test split.
+    leaves train. Other faults (nearly the same rows, secrets, missing classes) are only
+    said. Without `test`, a quarter of the rows becomes the test split.
 
     Raises:
         ExamplesError: a row is wrong, or rows contradict each other; names file and lines.
@@ -37,38 +53,23 @@ def prepare(
     inputs = [field.name for field in contract.inputs]
     outputs = [field.name for field in contract.outputs]
     decisions = [field.name for field in contract.decisions]
-    findings = check_rows(rows, given, inputs=inputs, outputs=outputs, decisions=decisions)
-    notes: list[str] = []
-    gone: set[int] = set()
+    names: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "decisions": decisions}
+    report = examine_rows(rows, given, kinds=FIRST, **names)
 
     def place(index: int) -> str:
         if index < len(rows):
             return f"{table.source}:{table.lines[index]}"
         return f"{test.source}:{test.lines[index - len(rows)]}" if test is not None else ""
 
-    contradictions = [finding.rows for finding in findings if finding.kind == "contradiction"]
+    contradictions = report.of("contradiction")
     if contradictions and not drop_contradictions:
-        shown = "; ".join(" and ".join(map(place, group)) for group in contradictions[:SHOWN])
+        shown = "; ".join(" and ".join(map(place, finding.rows)) for finding in contradictions[:SHOWN])
         raise ExamplesError(
             f"{len(contradictions)} texts stand with different labels: {shown}",
             hint="correct the labels, or leave these rows out with --drop-contradictions",
-            where=place(contradictions[0][0]),
+            where=place(contradictions[0].rows[0]),
         )
-    for finding in findings:
-        if finding.kind == "contradiction":
-            gone.update(finding.rows)
-            notes.append(f"left out, same text with different labels: {_places(map(place, finding.rows))}")
-        elif finding.kind == "duplicate":
-            gone.update(finding.rows[1:])
-            notes.append(f"kept once of {len(finding.rows)}: {_places(map(place, finding.rows))}")
-        elif finding.kind == "leak":
-            leaking = [index for index in finding.rows if index < len(rows)]
-            gone.update(leaking)
-            notes.append(f"left train, since it is a test row too: {_places(map(place, leaking))}")
-        else:
-            notes.append(finding.message)
-    if len(notes) > 4 * SHOWN:
-        notes = [*notes[: 4 * SHOWN], f"and {len(notes) - 4 * SHOWN} findings more of these kinds"]
+    gone, notes = _cleaned(report, len(rows), place)
     kept = [row for index, row in enumerate(rows) if index not in gone]
     kept_test = [row for index, row in enumerate(given, len(rows)) if index not in gone]
     share = 0.0 if test is not None else 0.25
@@ -77,6 +78,14 @@ def prepare(
         splits = Splits(splits.train, splits.dev, tuple(kept_test))
     if not splits.train:
         raise ExamplesError("no training rows are left", hint="give more labelled rows", where=table.source)
+    classes = {field.name: field.choices for field in contract.decisions if field.choices}
+    found = examine_rows(splits.train, splits.test, dev=splits.dev, kinds=THEN, classes=classes, **names)
+    if found.findings:
+        where = {_key(row, inputs): place(index) for index, row in reversed(list(enumerate(rows)))}
+        where_test = {_key(row, inputs): place(index) for index, row in enumerate(given, len(rows))}
+        places = [where[_key(row, inputs)] for row in (*splits.train, *splits.dev)]
+        places += [(where_test or where)[_key(row, inputs)] for row in splits.test]
+        notes += found.lines(places.__getitem__)
     return splits, notes
 
 
@@ -118,6 +127,35 @@ def given_rows(
 def split_path(project: Path, name: str, split: str) -> Path:
     """Where a split lies."""
     return project / "data" / name / f"{split}.jsonl"
+
+
+def _cleaned(report: Report, n_train: int, place: Callable[[int], str]) -> tuple[set[int], list[str]]:
+    """The rows that go, and a line for each reason."""
+    gone: set[int] = set()
+    notes: list[str] = []
+    contradictions, again = report.of("contradiction"), report.of("duplicate")
+    if contradictions:
+        gone.update(index for finding in contradictions for index in finding.rows)
+        notes.append(f"left out, same text with different labels {_grouped(contradictions, place)}")
+    if again:
+        gone.update(index for finding in again for index in finding.rows[1:])
+        notes.append(f"kept once, the same row stands again {_grouped(again, place)}")
+    leaking = [index for finding in report.of("leak") for index in finding.rows if index < n_train]
+    if leaking:
+        gone.update(leaking)
+        notes.append(f"left train, since it is a test row too: {_places(map(place, leaking))}")
+    single = dataclasses.replace(report, findings=report.of("single_example"))
+    return gone, notes + single.lines(place)
+
+
+def _grouped(findings: Sequence[Finding], place: Callable[[int], str]) -> str:
+    shown = "; ".join(_places(map(place, finding.rows)) for finding in findings[:SHOWN])
+    more = f"; and {len(findings) - SHOWN} more" if len(findings) > SHOWN else ""
+    return f"({len(findings)}): {shown}{more}"
+
+
+def _key(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
+    return digest_of([row.get(name) for name in inputs])
 
 
 def _places(places: Iterable[str]) -> str:
