@@ -13,7 +13,7 @@ import pytest
 import shipworthy as sw
 from shipworthy.compiler import Budget, compile_program, source_of
 from shipworthy.errors import ArtifactError, InputError, SourceError
-from shipworthy.lms import Journal, Generation, Prompt, Recorded, Usage, open_lm
+from shipworthy.lms import Generation, Journal, Prompt, Recorded, Usage, open_lm
 from shipworthy.runtime import load_artifact, read_artifact
 
 Topic = Literal["weather", "food", "money"]

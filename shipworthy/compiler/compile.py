@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import os
 import platform
 import subprocess
@@ -13,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import InputError, OutsideError
-from ..examples import folder_lock, rows_digest
+from ..examples import folder_lock, holds_secret, rows_digest
 from ..lms import Recorded
 from ..runtime import (
     Decide,
@@ -37,9 +36,10 @@ from ..runtime import (
     render_generate,
     write_artifact,
 )
-from ..scoring import expected_calibration_error, metric_named, wilson
+from ..scoring import metric_named
 from .draft import Context, Draft, Row
 from .heads import held_out_rows, oof_folds
+from .held_out import dev_scores, suspect_notes
 from .passes import Readout
 from .recipe import Recipe
 from .settle import Choice, choose
@@ -108,7 +108,8 @@ def compile_program(
     calls_before, tokens_before = lm.calls, lm.usage.tokens
     progress = progress or Progress()
     recipe = source.recipe
-    metric_named(recipe.metric, tuple(field.name for field in source.contract.outputs))
+    if isinstance(recipe.metric, str):
+        metric_named(recipe.metric, tuple(field.name for field in source.contract.outputs))
     context = Context(lm=lm, seed=seed, budget=recipe.budget, progress=progress)
     draft = Draft(
         name=source.name,
@@ -133,7 +134,8 @@ def compile_program(
         flow=(source.name,),
         lm=LMSpec(id=lm.id, name=lm_name) if uses_lm else None,
     )
-    dev_scores = _dev_scores(draft, choices, recipe)
+    scores = dev_scores(draft, choices, recipe)
+    draft.notes += suspect_notes(draft, choices)
     written = out / f"new.{os.getpid()}.{threading.get_ident()}"  # another process may compile it too
     digest = write_artifact(
         written,
@@ -150,7 +152,7 @@ def compile_program(
             "rows": {"train": len(train), "dev": len(dev)},
             "lm": lm.id,
             "journal": lm.journal.digest,
-            "dev": dev_scores,
+            "dev": scores,
             "versions": _versions(),
             **(provenance or {}),
         },
@@ -165,7 +167,7 @@ def compile_program(
         lm_calls=lm.calls - calls_before,
         tokens=lm.usage.tokens - tokens_before,
         seconds=time.monotonic() - start,
-        dev=dev_scores,
+        dev=scores,
         notes=tuple(draft.notes),
         program=load_artifact(artifact, lm=lm if uses_lm else None, version=source.name),
         recipe=recipe,
@@ -257,36 +259,13 @@ def _head_spec(draft: Draft, name: str, choice: Choice) -> HeadSpec:
     )
 
 
-def _dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict[str, Any] | None:
-    if not choices or draft.contract.values:
-        return None
-    right_by_output, calibration = {}, {}
-    n = len(draft.fit_rows)
-    rows = draft.fit_rows[n - draft.n_dev :] if draft.n_dev else draft.fit_rows
-    for field in draft.contract.decisions:
-        options = list(field.choices or ())
-        classes = np.array([options.index(row[field.name]) for row in rows], np.intp)
-        held_out = choices[field.name].held_out
-        right = held_out.argmax(axis=1) == classes
-        right_by_output[field.name] = right
-        calibration[field.name] = expected_calibration_error(np.exp(held_out.max(axis=1)), right)
-    counted = [recipe.metric] if recipe.metric in right_by_output else list(right_by_output)
-    right = np.all([right_by_output[name] for name in counted], axis=0)
-    return {
-        "score": float(right.mean()),
-        "ci": list(wilson(int(right.sum()), len(right))),
-        "n": len(right),
-        "how": "dev split" if draft.n_dev else "cross-fitted on train",
-        "by_output": {name: float(found.mean()) for name, found in right_by_output.items()},
-        "calibration_error": calibration,
-    }
-
-
 def _probes(name: str, step: StepSpec, draft: Draft, lm: Recorded) -> list[Probe]:
     if step.decide is None or not any(read.mode == "logprobs" for read in step.decide.reads):
         return []
     probes = []
-    for row in draft.fit_rows[:N_PROBES]:
+    # They are kept in the artifact, where a secret has no place.
+    rows = itertools.islice((row for row in draft.fit_rows if not holds_secret(row)), N_PROBES)
+    for row in rows:
         inputs = {field.name: row[field.name] for field in draft.contract.inputs}
         for i, found in enumerate(read_features(step.decide, draft.contract, lm, inputs)):
             if step.decide.reads[i].mode == "logprobs":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError
+from ..scoring import Metric
 
 if TYPE_CHECKING:
     from .draft import Context, Draft
@@ -68,14 +69,14 @@ class Recipe:
 
     Attributes:
         passes: what is done, in this order.
-        metric: `exact` (every output right) or the name of one output.
+        metric: `exact` (every output right), the name of one output, or a metric of `shipworthy.scoring`.
         target: accuracy that the rows a program answers should have; sets its thresholds.
         budget: what compiling may spend.
         gate: what promotion asks.
     """
 
     passes: Sequence[Pass] = ()
-    metric: str = "exact"
+    metric: str | Metric = "exact"
     target: float = 0.9
     budget: Budget = field(default_factory=Budget)
     gate: Gate = field(default_factory=Gate)
@@ -89,7 +90,7 @@ class Recipe:
         """For provenance: names and parameters."""
         return {
             "passes": [describe(one) for one in self.passes],
-            "metric": self.metric,
+            "metric": self.metric if isinstance(self.metric, str) else self.metric.as_json(),
             "target": self.target,
             "budget": dataclasses.asdict(self.budget),
             "gate": dataclasses.asdict(self.gate),

@@ -12,7 +12,7 @@ from ..examples import split_rows
 from ..lift import Prototype
 from ..lms import Recorded
 from ..runtime import READ_NOTES, Answer, Outcome, Program, Progress
-from ..scoring import Evaluation, Metric, Paired, evaluate, paired_difference
+from ..scoring import Evaluation, Metric, Paired, evaluate, look_level, paired_rows
 from . import baselines
 from .figures import paired_json, rows_said, selective, summary, worst
 from .prototype import answer_freely
@@ -43,16 +43,26 @@ class Opponent:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The compiled program's scores, for whoever compares another program on the same rows."""
+
+    compiled: Evaluation
+    metric: Metric
+
+
+@dataclass(frozen=True)
 class Certificate:
     """The measured evidence.
 
     Attributes:
         data: what `certify --json` prints, and more for the page; JSON.
         rows: one mapping a test row: inputs, labels, and what each contender said.
+        measured: None where nothing could be.
     """
 
     data: dict[str, Any]
     rows: tuple[dict[str, Any], ...]
+    measured: Measured | None = None
 
     @property
     def verdict(self) -> str:
@@ -67,7 +77,7 @@ def certify(
     test: Sequence[Row],
     *,
     lm: Recorded,
-    metric: Metric,
+    metric: Metric | str,
     look: int,
     quick: bool,
     target: float,
@@ -81,7 +91,7 @@ def certify(
         opponent: the prototype.
         train: rows for the baselines to learn from; test: rows that count.
         lm: the LM at hand, recorded.
-        metric: when a row is right.
+        metric: scores a row; a sentence instead, where none can, that says why.
         look: the number of this look at these rows, from 1; the deciding interval has
             the level 1 - 0.05 / (look * (look + 1)).
         quick: run what generates freely on a stratified sample, and leave out DSPy few-shot.
@@ -93,8 +103,11 @@ def certify(
     """
     progress = progress or Progress()
     outputs = [field.name for field in program.contract.outputs]
+    if isinstance(metric, str):
+        return _nothing_to_measure(program, len(test), look, facts or {}, f"cannot certify: {metric}")
     if not test:
-        return _nothing_to_measure(program, opponent, look, facts or {})
+        why = "there are no test rows: give at least 50 labelled rows that were not used to compile"
+        return _nothing_to_measure(program, 0, look, facts or {}, why)
     sample = _sample(test, program, FREE_ROWS) if quick else list(range(len(test)))
     sampled = [test[i] for i in sample]
 
@@ -129,7 +142,7 @@ def certify(
         many = answer_freely(opponent.prototype, program.contract, lm)
         prototype = (sample, score("running the prototype as it is", many, sampled))
 
-    level = 1 - 0.05 / (look * (look + 1))
+    level = look_level(look)
     difference = _difference(ours, prototype, level)
     against = {name: _difference(ours, entry, level) for name, entry in found.items()}
     verdict, reasons = _judge(difference, against, opponent)
@@ -153,7 +166,7 @@ def certify(
         "quick": quick,
         "lm": program.spec.lm.id if program.spec.lm else None,
         "by_output": ours.by_output(),
-        "errors": sum(result.error is not None for result in ours.results),
+        "errors": ours.errors,
         "rows": {"train": len(train), "test": len(test), "free": len(sample)},
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "facts": dict(facts or {}),
@@ -163,7 +176,7 @@ def certify(
         contenders["prototype"] = prototype
     rows_out = rows_said(test, program, contenders)
     data["worst"] = worst(rows_out, contenders)
-    return Certificate(data, tuple(rows_out))
+    return Certificate(data, tuple(rows_out), Measured(ours, metric))
 
 
 def page_of(certificate: Certificate) -> str:
@@ -203,11 +216,11 @@ def _with_answers(recorded: Many, test: Sequence[Row]) -> list[int]:
 
 
 def _difference(ours: Evaluation, other: tuple[list[int], Evaluation] | None, level: float) -> Paired | None:
-    """Ours minus theirs on the rows that both answered."""
+    """Ours minus theirs on the rows that both answered and that could be scored on both sides."""
     if other is None or not other[0]:
         return None
     rows, theirs = other
-    return paired_difference([ours.right[i] for i in rows], theirs.right, level=level)
+    return paired_rows(ours, theirs, at=rows).difference(level=level)
 
 
 def _judge(
@@ -243,9 +256,10 @@ def _remarks(
     remarks = []
     if program.spec.lm is None:
         remarks.append("the simple student is as good as the LM here, so the program calls no LM")
-    errors = sum(result.error is not None for result in ours.results)
-    if errors:
-        remarks.append(f"{errors} of {len(test)} test rows ended in an error and count as wrong")
+    if ours.errors:
+        remarks.append(f"{ours.errors} of {len(test)} test rows ended in an error and count as wrong")
+    if ours.failures:
+        remarks.append(f"{ours.failures} of {len(test)} test rows could not be scored and count for nothing")
     modes = {read.mode for step in program.spec.steps.values() if step.decide for read in step.decide.reads}
     remarks += [READ_NOTES[mode] for mode in sorted(modes) if mode in READ_NOTES]
     if quick:
@@ -257,18 +271,17 @@ def _remarks(
 
 
 def _nothing_to_measure(
-    program: Program, opponent: Opponent, look: int, facts: Mapping[str, Any]
+    program: Program, n_test: int, look: int, facts: Mapping[str, Any], why: str
 ) -> Certificate:
-    level = 1 - 0.05 / (look * (look + 1))
     data: dict[str, Any] = {
         "name": program.name,
         "digest": program.digest,
         "verdict": "inconclusive",
-        "reasons": ["there are no test rows: give at least 50 labelled rows that were not used to compile"],
+        "reasons": [why],
         "compiled": None,
         "prototype": None,
         "baselines": dict.fromkeys((*SIMPLE, "embedding_lr")),
-        "difference": paired_json(None, level),
+        "difference": paired_json(None, look_level(look)),
         "against": {},
         "selective": None,
         "look": look,
@@ -277,7 +290,7 @@ def _nothing_to_measure(
         "lm": program.spec.lm.id if program.spec.lm else None,
         "by_output": {},
         "errors": 0,
-        "rows": {"train": 0, "test": 0, "free": 0},
+        "rows": {"train": 0, "test": n_test, "free": 0},
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "facts": dict(facts),
         "worst": [],

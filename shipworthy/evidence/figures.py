@@ -9,7 +9,7 @@ import numpy as np
 
 from ..examples import digest_of
 from ..runtime import Contract, Program, plain_value
-from ..scoring import Evaluation, Paired, binomial_lower
+from ..scoring import Evaluation, Paired, RowResult, binomial_lower, rows_needed
 
 WORST = 12
 WRITERS = ("prototype", "constrained")
@@ -23,14 +23,16 @@ def summary(evaluation: Evaluation, lm: str) -> dict[str, Any]:
     A local LM, and no LM at all, cost nothing; what a hosted one costs is not known here.
     """
     free = lm.startswith("local/") or not any(result.lm_calls for result in evaluation.results)
-    ms = [result.ms for result in evaluation.results]
+    # How long a row took that ended in an error is not known, and no zero.
+    answered = [result for result in evaluation.results if result.error is None]
+    ms = [result.ms for result in answered]
     return {
         "score": evaluation.score,
         "ci": list(evaluation.ci),
-        "n": len(evaluation.results),
-        "ms_p50": float(np.percentile(ms, 50)),
-        "ms_p95": float(np.percentile(ms, 95)),
-        "tokens_per_call": float(np.mean([result.tokens for result in evaluation.results])),
+        "n": evaluation.scored,
+        "ms_p50": float(np.percentile(ms, 50)) if ms else None,
+        "ms_p95": float(np.percentile(ms, 95)) if ms else None,
+        "tokens_per_call": float(np.mean([result.tokens for result in answered])) if answered else None,
         "usd_per_call": 0.0 if free else None,
     }
 
@@ -52,19 +54,20 @@ def paired_json(paired: Paired | None, level: float) -> dict[str, Any]:
 
 def selective(ours: Evaluation, target: float) -> dict[str, Any] | None:
     """What holds of the rows that the program answers; its thresholds were set without these rows."""
-    if all(result.confidence is None for result in ours.results):
+    scored = [result for result in ours.results if result.score is not None]
+    if all(result.confidence is None for result in scored):
         return None
-    answered = [result for result in ours.results if result.answered]
+    answered = [result for result in scored if result.answered]
     n, right = len(answered), sum(result.right for result in answered)
     return {
-        "coverage": n / len(ours.results),
+        "coverage": n / len(scored),
         "accuracy": right / n if n else None,
         "guaranteed": binomial_lower(right, n, delta=0.05) if n else None,
         "level": 0.95,
         "n": n,
         "target": target,
-        "more_rows": _more_rows(right, n, len(ours.results), target),
-        "curve": _risk_coverage(ours),
+        "more_rows": rows_needed(right, n, len(scored), target),
+        "curve": _risk_coverage(scored),
     }
 
 
@@ -87,7 +90,7 @@ def rows_said(
         for index, result in zip(indices, evaluation.results, strict=True):
             rows[index]["said"][name] = {
                 "outputs": result.outputs,
-                "right": result.right,
+                "right": None if result.score is None else result.right,
                 "confidence": result.confidence,
                 "error": result.error.as_dict() if result.error else None,
                 "raw": str(result.raw[0])[:400]
@@ -107,7 +110,7 @@ def worst(
     rows: Sequence[dict[str, Any]], contenders: Mapping[str, tuple[list[int], Evaluation]]
 ) -> list[dict[str, Any]]:
     """The failures that hurt most: wrong with the highest confidence, those the prototype got right first."""
-    wrong = [row for row in rows if not row["said"]["compiled"]["right"]]
+    wrong = [row for row in rows if row["said"]["compiled"]["right"] is False]
     return sorted(
         wrong,
         key=lambda row: (
@@ -118,20 +121,9 @@ def worst(
     )[:WORST]
 
 
-def _more_rows(right: int, n: int, total: int, target: float) -> int | None:
-    """Test rows to add before `target` could be guaranteed, if accuracy stays as it is; None if it cannot."""
-    if not n or right / n <= target:
-        return None
-    for step in range(200):
-        factor = 1000 ** (step / 199)
-        if binomial_lower(round(right * factor), round(n * factor), delta=0.05) >= target:
-            return int(max(0, round(total * factor) - total))
-    return None
-
-
-def _risk_coverage(ours: Evaluation) -> list[list[float]]:
+def _risk_coverage(scored: Sequence[RowResult]) -> list[list[float]]:
     """Points (coverage, accuracy), the most confident rows first."""
-    ranked = sorted(ours.results, key=lambda result: -(result.confidence or 0.0))
+    ranked = sorted(scored, key=lambda result: -(result.confidence or 0.0))
     right = np.cumsum([result.right for result in ranked])
     n = len(ranked)
     marks = sorted({max(1, round(n * share / 40)) for share in range(1, 41)})

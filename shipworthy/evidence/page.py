@@ -19,6 +19,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 CUT = 600
 """Longer texts are cut visibly after so many characters."""
+RIGHT = {True: "right", False: "wrong", None: "not scored"}
 KEPT_RAW = 400
 """The certificate keeps so many characters of a raw text."""
 SPACE = "\u00a0"
@@ -192,6 +193,8 @@ def _why_not(name: str, data: Mapping[str, Any]) -> str:
     """Why a contender was not measured, in words that follow its name."""
     if not data["rows"]["test"]:
         return "not measured, as there are no test rows"
+    if data["metric"] is None:
+        return "not measured, as no metric can score the answers"
     if name == "prototype":
         return "not measured, as there is none, or no answer of it was recorded for these rows"
     if name == "constrained":
@@ -289,7 +292,7 @@ def _card(row: Mapping[str, Any]) -> dict[str, Any]:
             for name, label in row["labels"].items()
         ],
         "confidence": (compiled or {}).get("confidence"),
-        "prototype": None if prototype is None else "right" if prototype["right"] else "wrong",
+        "prototype": None if prototype is None else RIGHT[prototype["right"]],
         "errors": [
             (NAMES[name], shown(said["error"].get("message", "")))
             for name, said in (("compiled", compiled), ("prototype", prototype))

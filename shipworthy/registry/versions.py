@@ -93,7 +93,7 @@ class Registry:
         parameters = {
             "lm": compiled.lm,
             "seed": compiled.seed,
-            "metric": compiled.recipe.metric,
+            "metric": getattr(compiled.recipe.metric, "name", compiled.recipe.metric),
             "passes": " ".join(one["name"] for one in compiled.recipe.as_json()["passes"]),
         }
         tags = {

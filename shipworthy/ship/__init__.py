@@ -1,6 +1,7 @@
 """The pipeline: lift, compile, certify, register, promote; and `load`, which runs what it made."""
 
-from .loading import load, metric, resolve_program
+from .loading import load, resolve_program
+from .metrics import metric
 from .pipeline import certify, compile, lift, ship
 from .results import Certified, Lift, Shipped, compile_json
 from .state import home_of

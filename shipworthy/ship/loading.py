@@ -1,16 +1,14 @@
-"""Load what was shipped, by name or by folder; and metrics in the form that DSPy takes."""
+"""Load what was shipped, by name or by folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ..errors import ArtifactError
 from ..lift import find_project
 from ..registry import NAME, Resolved, resolve, tracking_uri
 from ..runtime import Program, load_artifact
-from ..scoring import EXACT, metric_named
 
 
 def load(
@@ -50,19 +48,3 @@ def resolve_program(program: str | Path, *, project: str | Path | None = None) -
         raise ArtifactError("no artifact in this folder", hint="name one that compile wrote", where=str(path))
     home = Path(project) if project else find_project(Path.cwd())
     return resolve(str(program), uri=tracking_uri(home))
-
-
-def metric(name: str) -> Callable[[Any, Any], bool]:
-    """A metric in the form that DSPy's optimizers and `Evaluate` take: `metric(example, prediction)`.
-
-    Raises:
-        ContractError: there is no such metric.
-    """
-
-    def score(example: Any, prediction: Any, trace: Any = None) -> bool:
-        labels = dict(example.labels())
-        return metric_named(name, tuple(labels)).right(dict(prediction), labels)
-
-    if name == EXACT.name:
-        metric_named(name, ())
-    return score

@@ -33,8 +33,9 @@ from ..lift import (
 from ..lift import lift as infer
 from ..registry import Registry, resolve, tracking_uri
 from ..runtime import Progress, load_artifact, plain_value
-from ..scoring import metric_named
+from ..scoring import Metric
 from .gate import hold_against
+from .metrics import certifying_metric
 from .results import Certified, Lift, Shipped
 from .rows import given_rows, prepare, read_split
 from .state import (
@@ -173,9 +174,13 @@ def certify(
     test: str | Path | None = None,
     lm: str = "local",
     quick: bool = False,
+    metric: Metric | None = None,
     progress: Progress | None = None,
 ) -> Certified:
     """Certify the latest compile of a name, or an artifact, on test rows.
+
+    Args:
+        metric: where the recipe has one that is not a name, and lies in no project: the same one.
 
     Raises:
         InputError: program, prototype or rows cannot be used.
@@ -212,7 +217,7 @@ def certify(
             train,
             rows,
             lm=model,
-            metric=metric_named(recipe.get("metric", "exact"), tuple(f.name for f in contract.outputs)),
+            metric=certifying_metric(recipe.get("metric", "exact"), metric, home, loaded, rows),
             look=look,
             quick=quick,
             target=float(recipe.get("target", 0.9)),
@@ -352,6 +357,6 @@ def _holds_against_champion(
     identity = ["gate", champion.digest, compiled.digest]
     with recorded(lm_name, home / ".shipworthy", identity) as model:
         champion = load_artifact(found.artifact, lm=model if champion.spec.lm else None)
-        ok, reason = hold_against(champion, version, compiled.recipe, certified.certificate)
+        ok, reason = hold_against(champion, version, compiled.recipe.gate, certified.certificate)
     certified.certificate.data["reasons"].append(reason)
     return ok

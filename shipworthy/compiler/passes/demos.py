@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import InputError
-from ...examples import digest_of
-from ...runtime import Contract, Demo, Tfidf, student_text, value_text
+from ...examples import digest_of, holds_secret
+from ...runtime import Contract, Demo, Tfidf, plain_value, student_text, value_text
 from ..draft import Context, Draft, Row
 
 PER_LINE = 12
@@ -41,15 +41,19 @@ class Demos:
         if draft.readouts:
             raise InputError("demos must be chosen before the readout is fitted", hint="reorder the passes")
         contract = draft.contract
+        # A demo is kept in the artifact and sent with every call: a row with a key in it must not be one.
+        usable = [row for row in draft.train if not holds_secret(row)]
         if contract.decisions:
-            chosen = _one_a_class(draft.train, contract, self.max_characters)
+            chosen = _one_a_class(usable, contract, self.max_characters) if usable else []
         else:
-            rows = sorted(draft.train, key=lambda row: digest_of([context.seed, row]))
+            rows = sorted(usable, key=lambda row: digest_of([context.seed, plain_value(row)]))
             chosen = rows[: self.without_classes]
         order = np.random.default_rng(context.seed).permutation(len(chosen))
         demos = [_demo(chosen[i], contract) for i in order]
         draft.demos = _within(demos, context.lm.context // 2, draft)
         draft.notes.append(f"{len(draft.demos)} demos in the prompt")
+        if held := len(draft.train) - len(usable):
+            draft.notes.append(f"{held} rows with what looks like a secret in them are never demos")
 
 
 def _one_a_class(rows: list[Row], contract: Contract, max_characters: int | None) -> list[Row]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InputError
-from ...runtime import Demo
+from ...runtime import Demo, plain_value
 from ..draft import Context, Draft
 
 
@@ -30,7 +30,7 @@ class DSPyOptimizer:
         """Take over the demos and the instructions that the optimizer chose."""
         import dspy
 
-        from ...examples import digest_of
+        from ...examples import digest_of, holds_secret
         from ...lms.dspy_engine import dspy_lm
         from ...runtime.dspy_bridge import RuntimeAdapter
 
@@ -39,7 +39,8 @@ class DSPyOptimizer:
                 "a DSPy optimizer must run before the readout is fitted", hint="reorder the passes"
             )
         inputs = [field.name for field in draft.contract.inputs]
-        ordered = sorted(draft.train, key=lambda row: digest_of([context.seed, row]))[: self.rows]
+        usable = [row for row in draft.train if not holds_secret(row)]  # it may make a demo of any
+        ordered = sorted(usable, key=lambda row: digest_of([context.seed, plain_value(row)]))[: self.rows]
         trainset = [dspy.Example(**row).with_inputs(*inputs) for row in ordered]
         name = type(self.optimizer).__name__
         context.progress.say(f"DSPy's {name} over {len(trainset)} rows")

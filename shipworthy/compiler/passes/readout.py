@@ -23,6 +23,7 @@ from ...runtime import (
     label_text,
     opening_of,
     ordered_map,
+    plain_value,
     read_features,
     reading_mode,
     render_decide,
@@ -164,7 +165,9 @@ def _within_budget(draft: Draft, context: Context) -> None:
             hint=f"at least {min(n, least) * each + context.lm.calls} are needed",
         )
     if room < n:
-        order = sorted(draft.fit_rows[: n - draft.n_dev], key=lambda row: digest_of([context.seed, row]))
+        order = sorted(
+            draft.fit_rows[: n - draft.n_dev], key=lambda row: digest_of([context.seed, plain_value(row)])
+        )
         draft.unread = order[room - draft.n_dev :]
         draft.notes.append(f"the budget leaves {len(draft.unread)} training rows unread by the LM")
 
