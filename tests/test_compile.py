@@ -169,13 +169,29 @@ def test_a_compiled_program_composes_within_dspy(lm: Recorded, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_a_budget_of_calls_is_kept(lm: Recorded, tmp_path: Path) -> None:
-    before = lm.calls
-    made = compiled(
-        lm, tmp_path, sw.Demos(), sw.Readout(questions=False), sw.Student(), budget=Budget(calls=before + 12)
-    )
-    assert any("unread" in note for note in made.notes)
-    with pytest.raises(InputError, match="too few"):
-        compiled(lm, tmp_path, sw.Readout(), budget=Budget(calls=lm.calls + 2))
+    made = compiled(lm, tmp_path, sw.Demos(), sw.Readout(), sw.Student(), budget=Budget(calls=12))
+    assert made.lm_calls == 12
+    assert "calls=12 leaves 9 training rows unread by the LM" in made.notes
+    with pytest.raises(InputError, match="too small") as caught:
+        compiled(lm, tmp_path, sw.Readout(), budget=Budget(calls=2))
+    assert "calls=6 would do" in caught.value.hint
+
+
+@pytest.mark.slow
+def test_a_budget_too_small_for_the_lm_leaves_the_student(lm: Recorded, tmp_path: Path) -> None:
+    made = compiled(lm, tmp_path, sw.Demos(), sw.Readout(), sw.Student(), budget=Budget(calls=2))
+    assert made.lm_calls == 0
+    assert made.program.spec.lm is None
+    assert any("the student alone decides" in note for note in made.notes)
+
+
+@pytest.mark.slow
+def test_a_budget_of_tokens_is_kept_and_the_same_each_time(lm: Recorded, tmp_path: Path) -> None:
+    budget = Budget(tokens=2500)
+    made = compiled(lm, tmp_path, sw.Demos(), sw.Readout(), sw.Student(), budget=budget)
+    assert 0 < made.tokens <= 2500 * 1.1
+    assert any("tokens=2500 leaves" in note for note in made.notes)
+    assert made.digest == compiled(lm, tmp_path, sw.Demos(), sw.Readout(), sw.Student(), budget=budget).digest
 
 
 @pytest.mark.slow

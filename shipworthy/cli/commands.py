@@ -55,7 +55,11 @@ LIFTING = options(
 COMPILING = options(
     click.option("-O", "level", type=click.IntRange(1, 3), help="Level, instead of the recipe's passes."),
     LM,
-    click.option("--budget", default="", help="What may be spent: calls=N."),
+    click.option(
+        "--budget",
+        default="",
+        help="What may be spent: calls=500,tokens=2M,usd=2.50,minutes=10; whichever ends first.",
+    ),
     SEED,
     click.option("--fresh", is_flag=True, help="Forget what was asked of the LM before."),
 )
@@ -110,7 +114,7 @@ def compile(name: str, level: int | None, budget: str, as_json: bool, **given: A
         name,
         project=home_of(name),
         level=level,
-        budget_calls=_calls(budget),
+        budget=budget,
         progress=_progress(as_json),
         **given,
     )
@@ -166,7 +170,7 @@ def ship(
         prototype,
         examples,
         level=level,
-        budget_calls=_calls(budget),
+        budget=budget,
         progress=_progress(as_json),
         **_lists(given),
     )
@@ -234,12 +238,6 @@ def _lists(given: dict[str, Any]) -> dict[str, Any]:
         if given.get(key) is not None:
             given[key] = [part.strip() for part in given[key].split(",") if part.strip()]
     return given
-
-
-def _calls(budget: str) -> int | None:
-    from ..compiler import Budget
-
-    return Budget.parse(budget).calls
 
 
 def _show(data: dict[str, Any]) -> None:

@@ -1,20 +1,25 @@
 """From source and examples to an artifact: passes over a draft, then the choice of what decides."""
 
+from .budget import Budget, Meter, Price, Spent
 from .compile import Compiled, compile_program, git_commit
 from .heads import fit_student, oof_folds
-from .passes import Demos, DSPyOptimizer, Readout, Student
-from .recipe import Budget, Gate, Recipe
+from .passes import Cascade, Demos, DSPyOptimizer, Readout, Student
+from .recipe import Gate, Recipe
 from .source import Source, load_source, source_of
 
 __all__ = [
     "Budget",
+    "Cascade",
     "Compiled",
     "DSPyOptimizer",
     "Demos",
     "Gate",
+    "Meter",
+    "Price",
     "Readout",
     "Recipe",
     "Source",
+    "Spent",
     "Student",
     "compile_program",
     "fit_student",

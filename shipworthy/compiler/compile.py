@@ -31,16 +31,16 @@ from ..runtime import (
     Tfidf,
     load_artifact,
     plain_value,
-    read_features,
     render_decide,
     render_generate,
     write_artifact,
 )
 from ..scoring import metric_named
+from .budget import Meter, Price
 from .draft import Context, Draft, Row
 from .heads import held_out_rows, oof_folds
 from .held_out import dev_scores, suspect_notes
-from .passes import Readout
+from .passes import Cascade, CascadePlan, Readout, settle_cascade
 from .recipe import Recipe
 from .settle import Choice, choose
 from .source import Source
@@ -87,6 +87,7 @@ def compile_program(
     dev: Sequence[Row] = (),
     seed: int = 0,
     provenance: dict[str, Any] | None = None,
+    price: Price | None = None,
     progress: Progress | None = None,
 ) -> Compiled:
     """Compile a program on an LM.
@@ -98,6 +99,7 @@ def compile_program(
         out: the artifact is written to a folder named by its digest in here.
         seed: fixes every draw.
         provenance: what the caller knows of where things come from.
+        price: of the LM, for a budget in US$.
 
     Raises:
         InputError: rows, recipe and program do not fit.
@@ -110,7 +112,8 @@ def compile_program(
     recipe = source.recipe
     if isinstance(recipe.metric, str):
         metric_named(recipe.metric, tuple(field.name for field in source.contract.outputs))
-    context = Context(lm=lm, seed=seed, budget=recipe.budget, progress=progress)
+    meter = Meter(recipe.budget, lm, price=price)
+    context = Context(lm=lm, seed=seed, meter=meter, recipe=recipe, progress=progress)
     draft = Draft(
         name=source.name,
         contract=source.contract,
@@ -123,7 +126,8 @@ def compile_program(
     for one in recipe.passes:
         one.apply(draft, context)
     choices = _settle(draft, context, recipe)
-    step, heads = _step(draft, choices)
+    choices, plan = _settle_cascade(draft, choices, recipe)
+    step, heads = _step(draft, choices, plan)
     uses_lm = step.generate is not None or (step.decide is not None and bool(step.decide.reads))
     contract = source.contract.as_json()
     spec = ProgramSpec(
@@ -141,7 +145,7 @@ def compile_program(
         written,
         spec,
         {source.name: heads},
-        probes=_probes(source.name, step, draft, lm),
+        probes=_probes(source.name, step, draft),
         provenance={
             "recipe": recipe.as_json(),
             "seed": seed,
@@ -191,7 +195,7 @@ def _settle(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]
         return {}
     choices = _choose_all(draft, context, recipe)
     used = _used(choices)
-    if used != list(range(len(used))):
+    if used != list(range(len(used))) and _affords(context, len(used) * len(draft.fit_rows)):
         # Only what will be asked is fitted on: a question's rounding may depend on those before it.
         readout = next(one for one in recipe.passes if isinstance(one, Readout))
         draft.reads = [draft.reads[i] for i in used]
@@ -202,8 +206,36 @@ def _settle(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]
     return choices
 
 
+def _settle_cascade(
+    draft: Draft, choices: dict[str, Choice], recipe: Recipe
+) -> tuple[dict[str, Choice], CascadePlan | None]:
+    """The choices as the recipe's cascade makes them, if it has one; and what they promise."""
+    plan = None
+    wanted = [one for one in recipe.passes if isinstance(one, Cascade)]
+    if len(wanted) > 1:
+        raise InputError("a recipe has one cascade at most", hint="take all but one sw.Cascade() out")
+    if wanted:
+        plan, note = settle_cascade(wanted[0], choices, target=recipe.target)
+        draft.notes.append(note)
+    if plan is not None:
+        choices = plan.choices
+        if generated := [field.name for field in draft.contract.values]:
+            draft.notes.append(f"the LM is still called on every row, for {', '.join(generated)}")
+    draft.notes += [
+        f"{name}: no threshold can promise {recipe.target:.0%}, so every row counts as answered"
+        for name, choice in choices.items()
+        if not choice.promised
+    ]
+    return choices, plan
+
+
 def _used(choices: dict[str, Choice]) -> list[int]:
     return sorted({i for choice in choices.values() for i in choice.reads})
+
+
+def _affords(context: Context, calls: int) -> bool:
+    room = context.meter.room()
+    return room is None or room >= calls
 
 
 def _choose_all(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]:
@@ -215,7 +247,7 @@ def _choose_all(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Cho
     return found
 
 
-def _step(draft: Draft, choices: dict[str, Choice]) -> tuple[StepSpec, Heads]:
+def _step(draft: Draft, choices: dict[str, Choice], plan: CascadePlan | None) -> tuple[StepSpec, Heads]:
     contract = draft.contract
     decided = bool(choices)
     generated = contract.values if decided else contract.outputs
@@ -225,10 +257,13 @@ def _step(draft: Draft, choices: dict[str, Choice]) -> tuple[StepSpec, Heads]:
         tfidf = draft.tfidf if any(choice.head.student for choice in choices.values()) else None
         decide = Decide(
             prompt=draft.prompt or render_decide(draft.instruction, contract, draft.demos),
-            reads=tuple(draft.reads[i] for i in _used(choices)),
+            # Those before the last one used are asked too, since its rounding may depend on them.
+            reads=tuple(draft.reads[: max(_used(choices), default=-1) + 1]),
             heads={name: _head_spec(draft, name, choice) for name, choice in choices.items()},
             tfidf_words=tfidf.n_words if tfidf else 0,
         )
+        if plan is not None:
+            decide = decide.with_cascade(plan.cut, plan.mix)
     generate = None
     if generated:
         generate = Generate(
@@ -259,19 +294,23 @@ def _head_spec(draft: Draft, name: str, choice: Choice) -> HeadSpec:
     )
 
 
-def _probes(name: str, step: StepSpec, draft: Draft, lm: Recorded) -> list[Probe]:
-    if step.decide is None or not any(read.mode == "logprobs" for read in step.decide.reads):
+def _probes(name: str, step: StepSpec, draft: Draft) -> list[Probe]:
+    """From the rows that were read; they are kept in the artifact, where a secret has no place."""
+    reads = step.decide.reads if step.decide is not None else ()
+    if not any(read.mode == "logprobs" for read in reads):
         return []
-    probes = []
-    # They are kept in the artifact, where a secret has no place.
-    rows = itertools.islice((row for row in draft.fit_rows if not holds_secret(row)), N_PROBES)
-    for row in rows:
-        inputs = {field.name: row[field.name] for field in draft.contract.inputs}
-        for i, found in enumerate(read_features(step.decide, draft.contract, lm, inputs)):
-            if step.decide.reads[i].mode == "logprobs":
-                expected = tuple(round(float(value), 4) for value in found)
-                probes.append(Probe(step=name, read=i, inputs=inputs, logprobs=expected))
-    return probes
+    rows = ((i, row) for i, row in enumerate(draft.fit_rows) if not holds_secret(row))
+    return [
+        Probe(
+            step=name,
+            read=read,
+            inputs={field.name: row[field.name] for field in draft.contract.inputs},
+            logprobs=tuple(round(float(value), 4) for value in draft.features[read][i]),
+        )
+        for i, row in itertools.islice(rows, N_PROBES)
+        for read, spec in enumerate(reads)
+        if spec.mode == "logprobs"
+    ]
 
 
 def _move(written: Path, artifact: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..lms import Recorded
-from ..runtime import Contract, Demo, Progress, PromptSpec, Read, ReadoutHead, StudentHead, Tfidf
-from .recipe import Budget
+from ..runtime import Contract, Demo, Progress, PromptSpec, Read, ReadoutHead, StudentHead, Tfidf, value_text
+from .budget import Meter
+from .recipe import Recipe
 
 if TYPE_CHECKING:
     import dspy
@@ -44,7 +46,8 @@ class Draft:
         prompt, reads: of the decisions, once a readout pass has set them.
         readouts, students: candidates by output; a readout has several, the cheapest first.
         tfidf: the students' vocabulary.
-        unread: train rows that the budget leaves no call for; the students learn from them.
+        unread: rows of `train` that the budget leaves no call for; the students learn from them.
+        features: of `reads`, one matrix each over `fit_rows`; shape (N, K).
         notes: what passes have to say to the user.
     """
 
@@ -61,6 +64,7 @@ class Draft:
     students: dict[str, Candidate] = field(default_factory=dict)
     tfidf: Tfidf | None = None
     unread: list[Row] = field(default_factory=list)
+    features: list[NDArray[np.float64]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -71,22 +75,26 @@ class Draft:
     @property
     def fit_rows(self) -> list[Row]:
         """Train rows that are no demos and not left unread, and dev rows behind them."""
-        shown = [demo.inputs for demo in self.demos]
-        names = [field.name for field in self.contract.inputs]
-        kept = [row for row in self.train if {name: row[name] for name in names} not in shown]
-        return [row for row in kept if row not in self.unread] + self.dev
+        shown = {self._key(demo.inputs) for demo in self.demos}
+        unread = {id(row) for row in self.unread}
+        kept = [row for row in self.train if id(row) not in unread]
+        return [row for row in kept if not shown or self._key(row) not in shown] + self.dev
 
     @property
     def n_dev(self) -> int:
         """How many of `fit_rows`, at their end, are dev rows."""
         return len(self.dev)
 
+    def _key(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(value_text(row[field.name]) for field in self.contract.inputs)
+
 
 @dataclass(frozen=True)
 class Context:
-    """What passes may use: the LM with its count of calls, the seed, the budget, and who listens."""
+    """What passes may use: the LM, the seed, what is left of the budget, the recipe, and who listens."""
 
     lm: Recorded
     seed: int
-    budget: Budget
+    meter: Meter
+    recipe: Recipe
     progress: Progress

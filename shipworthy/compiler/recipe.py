@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError
 from ..scoring import Metric
+from .budget import Budget
 
 if TYPE_CHECKING:
     from .draft import Context, Draft
@@ -20,34 +21,6 @@ class Pass(Protocol):
     def apply(self, draft: Draft, context: Context) -> None:
         """Do the job."""
         ...
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What compiling may spend; None is no limit.
-
-    Attributes:
-        calls: requests to the LM.
-    """
-
-    calls: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """From `calls=500`.
-
-        Raises:
-            InputError: a key is unknown or a number is none.
-        """
-        values = {}
-        for part in filter(None, (part.strip() for part in text.split(","))):
-            key, _, value = part.partition("=")
-            if key != "calls":
-                raise InputError(f"a budget in {key!r} is not kept", hint="use calls=N")
-            if not value.isdigit() or int(value) < 1:
-                raise InputError(f"{part!r} is no whole number above 0", hint="use calls=N")
-            values[key] = int(value)
-        return cls(**values)
 
 
 @dataclass(frozen=True)

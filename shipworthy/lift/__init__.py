@@ -7,7 +7,7 @@ here runs a prompt or imports dspy; the text of prompts and labels is never exec
 
 from .labelled import load_labelled, write_examples
 from .lifting import Lifted, Unmapped, lift
-from .project import find_project, make_project
+from .project import find_project, make_project, project_settings
 from .prototype import Prototype, read_prototype
 from .source import write_source
 
@@ -19,6 +19,7 @@ __all__ = [
     "lift",
     "load_labelled",
     "make_project",
+    "project_settings",
     "read_prototype",
     "write_examples",
     "write_source",

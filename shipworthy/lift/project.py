@@ -46,6 +46,18 @@ def find_project(start: Path) -> Path | None:
     return None
 
 
+def project_settings(project: Path) -> dict[str, Any]:
+    """The table `[tool.shipworthy]` of a project; empty where there is none.
+
+    Raises:
+        SourceError: its `pyproject.toml` is not well-formed.
+    """
+    path = project / "pyproject.toml"
+    table = _parse(_read(path), path).get("tool", {}) if path.is_file() else {}
+    found = table.get("shipworthy", {}) if isinstance(table, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
 def make_project(folder: Path, name: str) -> list[Path]:
     """Make a folder a project, as far as it is none; what is there stays.
 

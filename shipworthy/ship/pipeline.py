@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import (
+    Budget,
     Compiled,
     Demos,
     Readout,
@@ -45,6 +46,7 @@ from .state import (
     lineage,
     need_examples,
     opponent_of,
+    price_of,
     project_for,
     prototype_of,
     provenance_of,
@@ -112,7 +114,7 @@ def compile(
     recipe: Recipe | None = None,
     lm: str = "local",
     level: int | None = None,
-    budget_calls: int | None = None,
+    budget: Budget | str | None = None,
     seed: int = 0,
     fresh: bool = False,
     progress: Progress | None = None,
@@ -125,6 +127,7 @@ def compile(
             project's own rows are taken.
         lm: `local`, `local:PATH.gguf`, or an id of a hosted LM.
         level: 1 or 2 instead of the recipe's passes.
+        budget: instead of the recipe's; also as text, such as `calls=500,minutes=10`.
         fresh: forget what was asked of the LM before.
 
     Raises:
@@ -144,7 +147,7 @@ def compile(
             raise ExamplesError("no training rows", hint="give train=rows, or a file of them")
         source = source_of(program, name=name or type(program).__name__.lower(), recipe=recipe)
         rows = given_rows(source.contract, train)
-    recipe = _recipe(recipe or source.recipe, level, budget_calls)
+    recipe = _recipe(recipe or source.recipe, level, budget)
     state = home / ".shipworthy"
     identity = ["compile", recipe.as_json(), seed, *source.identity]
     identity += [rows_digest(plain_value(rows)), rows_digest(plain_value(dev))]
@@ -158,6 +161,7 @@ def compile(
             out=state / "compiled" / source.name,
             seed=seed,
             provenance=provenance_of(home, source.name),
+            price=price_of(home, lm),
             progress=progress,
         )
     atomic_write(state / "latest" / source.name, compiled.artifact.name)
@@ -251,7 +255,7 @@ def ship(
     seed: int = 0,
     fresh: bool = False,
     level: int | None = None,
-    budget_calls: int | None = None,
+    budget: Budget | str | None = None,
     progress: Progress | None = None,
     **lifting: Any,
 ) -> Shipped:
@@ -297,7 +301,7 @@ def ship(
         project=home,
         lm=lm,
         level=level,
-        budget_calls=budget_calls,
+        budget=budget,
         seed=seed,
         fresh=fresh,
         progress=progress,
@@ -326,13 +330,14 @@ def ship(
     return Shipped(lifted, compiled, certified, program, version, "shipped" if shipped else "held", home)
 
 
-def _recipe(recipe: Recipe, level: int | None, budget_calls: int | None) -> Recipe:
+def _recipe(recipe: Recipe, level: int | None, budget: Budget | str | None) -> Recipe:
     if level is not None:
         if level not in LEVELS:
             raise InputError(f"there is no level {level}", hint="use -O 1 or -O 2")
         recipe = dataclasses.replace(recipe, passes=LEVELS[level])
-    if budget_calls is not None:
-        recipe = dataclasses.replace(recipe, budget=dataclasses.replace(recipe.budget, calls=budget_calls))
+    if budget:
+        stated = Budget.parse(budget) if isinstance(budget, str) else budget
+        recipe = dataclasses.replace(recipe, budget=stated)
     return recipe
 
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..compiler import git_commit
-from ..errors import ExamplesError, NotFoundError
+from ..compiler import Price, git_commit
+from ..errors import ExamplesError, InputError, NotFoundError
 from ..evidence import Opponent, read_recorded
 from ..examples import digest_of, storage_errors
-from ..lift import Prototype, find_project, read_prototype
+from ..lift import Prototype, find_project, project_settings, read_prototype
 from ..lms import Journal, Recorded, open_lm
 from ..registry import NAME
 from ..runtime import Contract, Progress
@@ -111,6 +111,28 @@ def recorded(
         yield model
     finally:
         model.close()
+
+
+def price_of(home: Path, lm: str) -> Price | None:
+    """What the project states that an LM costs; a local one costs nothing.
+
+    Raises:
+        InputError: the statement cannot be read.
+    """
+    if lm.partition(":")[0] == "local":
+        return Price(0.0, 0.0)
+    prices = project_settings(home).get("prices", {})
+    stated = prices.get(lm) if isinstance(prices, dict) else prices
+    if stated is None:
+        return None
+    try:
+        return Price(**{key: float(value) for key, value in stated.items()})
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"the price of {lm} cannot be read: {error}",
+            hint="write { input = 0.15, output = 0.60, cached = 0.075 }: US$ for a million tokens",
+            where=f"{home / 'pyproject.toml'}: [tool.shipworthy.prices]",
+        ) from error
 
 
 def provenance_of(home: Path, name: str) -> dict[str, Any]:

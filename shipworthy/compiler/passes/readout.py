@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ExamplesError
-from ...examples import digest_of
+from ...errors import InputError
 from ...lms import Recorded
 from ...runtime import (
     READ_NOTES,
@@ -23,7 +22,6 @@ from ...runtime import (
     label_text,
     opening_of,
     ordered_map,
-    plain_value,
     read_features,
     reading_mode,
     render_decide,
@@ -31,6 +29,8 @@ from ...runtime import (
 )
 from ..draft import Candidate, Context, Draft, Row
 from ..heads import Matrix, cross_fit, fit_mix, fit_readout, held_out_rows, oof_folds
+from ..race import race_order
+from .student import Student
 
 TOPIC = "topic:"
 WORD = re.compile(r"[^\W\d_]{3,}")
@@ -62,19 +62,23 @@ class Readout:
     own_questions: bool = True
 
     def apply(self, draft: Draft, context: Context) -> None:
-        """Read every row once, and fit candidates for each decision."""
+        """Read the rows that the budget allows once, and fit candidates for each decision."""
         contract = draft.contract
         if not contract.decisions:
             return
+        if draft.students:
+            raise InputError("the readout must be fitted before the student", hint="reorder the passes")
         draft.prompt = render_decide(draft.instruction, contract, draft.demos)
-        draft.reads = self._reads(draft, context.lm)
+        draft.reads = self._reads(draft, context)
         draft.notes += [READ_NOTES[read.mode] for read in draft.reads if read.mode in READ_NOTES]
-        _within_budget(draft, context)
-        self.fit(draft, context)
+        short = _read(draft, context)
+        if short:
+            _without(draft, context, short)
+        else:
+            self.fit(draft, context)
 
     def fit(self, draft: Draft, context: Context) -> None:
-        """Fit candidates for the draft's reads; calls made before are not repeated."""
-        features = _features(draft, context)
+        """Fit candidates for the draft's reads, from what was read."""
         primary = max(draft.contract.decisions, key=lambda field: len(field.choices or ()))
         draft.readouts = {}
         for field in draft.contract.decisions:
@@ -84,13 +88,13 @@ class Readout:
                 own = opening_of(field)
                 if field is not primary:
                     sets += [(i, 1) for i, read in enumerate(draft.reads) if i > 1 and read.opening == own]
-            draft.readouts[field.name] = self.candidates(draft, field, sets, features, context)
+            draft.readouts[field.name] = self.candidates(draft, field, sets, context)
 
     def refit(self, draft: Draft, sets: Mapping[str, tuple[int, ...]], context: Context) -> None:
-        """Fit anew for the draft's reads: one candidate an output, from the reads in `sets`."""
-        features = _features(draft, context)
+        """Read anew for the draft's reads, and fit one candidate an output, from the reads in `sets`."""
+        _read(draft, context)
         draft.readouts = {
-            field.name: self.candidates(draft, field, [sets[field.name]], features, context)
+            field.name: self.candidates(draft, field, [sets[field.name]], context)
             for field in draft.contract.decisions
             if sets[field.name]
         }
@@ -100,18 +104,18 @@ class Readout:
         draft: Draft,
         field: Field,
         sets: Sequence[tuple[int, ...]],
-        features: Sequence[Matrix],
         context: Context,
     ) -> list[Candidate]:
         """One for each set of reads, each with the penalty that serves held-out rows best."""
         found = []
         for reads in sets:
-            stacked = np.hstack([features[i] for i in reads])
+            stacked = np.hstack([draft.features[i] for i in reads])
             tried = [self._candidate(draft, field, reads, stacked, c, context) for c in self.c]
             found.append(min(tried, key=lambda entry: entry[0])[1])
         return found
 
-    def _reads(self, draft: Draft, lm: Recorded) -> list[Read]:
+    def _reads(self, draft: Draft, context: Context) -> list[Read]:
+        lm = context.lm
         decisions = sorted(draft.contract.decisions, key=lambda field: -len(field.choices or ()))
         mode = reading_mode(_needed(draft.prompt), draft.contract, lm, draft.fit_rows[0])
         if mode != "logprobs":
@@ -121,6 +125,9 @@ class Readout:
         if self.questions:
             openings.append(TOPIC)
             openings += [opening_of(field) for field in decisions[1:] if self.own_questions]
+        room = context.meter.room()
+        if room is not None:  # more rows are worth more than more questions
+            openings = openings[: max(1, room // len(draft.fit_rows))]
         return [Read(mode="logprobs", opening=opening, tokens=tokens) for opening in openings]
 
     def _candidate(
@@ -151,42 +158,60 @@ class Readout:
         return loss, Candidate(head, held_out, reads)
 
 
-def _within_budget(draft: Draft, context: Context) -> None:
-    """Leave train rows unread, a seeded sample of them, where the budget has no call for them."""
-    if context.budget.calls is None:
-        return
-    n = len(draft.fit_rows)
-    each = max(1, len(draft.reads))
-    room = (context.budget.calls - context.lm.calls) // each
-    least = draft.n_dev + 2 * max(len(field.choices or ()) for field in draft.contract.decisions)
-    if room < min(n, least):
-        raise ExamplesError(
-            f"{context.budget.calls} calls are too few to fit the readout",
-            hint=f"at least {min(n, least) * each + context.lm.calls} are needed",
-        )
-    if room < n:
-        order = sorted(
-            draft.fit_rows[: n - draft.n_dev], key=lambda row: digest_of([context.seed, plain_value(row)])
-        )
-        draft.unread = order[room - draft.n_dev :]
-        draft.notes.append(f"the budget leaves {len(draft.unread)} training rows unread by the LM")
+def _read(draft: Draft, context: Context) -> str:
+    """Read the rows that the budget allows, in a random order that keeps the classes in proportion.
 
+    Dev rows are read first. What is left stays unread, and the students learn from it.
 
-def _features(draft: Draft, context: Context) -> list[Matrix]:
-    """For each read a matrix over the fit rows; shape (N, K)."""
+    Returns:
+        Why it is not enough to fit a readout, or nothing.
+    """
     decide = Decide(prompt=_needed(draft.prompt), reads=tuple(draft.reads), heads={})
-    rows = draft.fit_rows
+    rows, meter, each = draft.fit_rows, context.meter, max(1, len(draft.reads))
+    n_train = len(rows) - draft.n_dev
+    primary = max(draft.contract.decisions, key=lambda field: len(field.choices or ()))
+    order = race_order([row[primary.name] for row in rows[:n_train]], seed=context.seed)
+    waiting = [*range(n_train, len(rows)), *order.tolist()]
+    least = min(len(rows), draft.n_dev + 2 * len(primary.choices or ()))
+    room = meter.room() if meter.budget.calls else None
+    if room is not None and room < least * each:
+        return f"calls={meter.spent().calls + least * each} would do"
 
     def ask(row: Row) -> list[NDArray[np.float32]]:
         return read_features(decide, draft.contract, context.lm, row)
 
+    found: dict[int, list[NDArray[np.float32]]] = {}
     context.progress.start("reading the training rows", len(rows))
-    found: list[list[NDArray[np.float32]]] = []
-    for outcome in ordered_map(ask, rows, workers=context.lm.workers):
-        found.append(outcome.unwrap())
-        context.progress.advance(len(found))
+    while waiting and (n := meter.rows(len(waiting), each=each)):
+        batch, waiting = waiting[:n], waiting[n:]
+        outcomes = ordered_map(ask, [rows[i] for i in batch], workers=context.lm.workers)
+        for i, outcome in zip(batch, outcomes, strict=True):
+            found[i] = outcome.unwrap()
+            context.progress.advance(len(found))
     context.progress.finish()
-    return [np.stack(column).astype(np.float64) for column in zip(*found, strict=True)]
+    if len(found) < least:
+        return f"{len(found)} of at least {least} rows could be read"
+    draft.unread += [rows[i] for i in sorted(waiting)]
+    if waiting:
+        draft.notes.append(f"{meter.limit()} leaves {len(waiting)} training rows unread by the LM")
+    draft.features = [
+        np.stack([found[i][read] for i in sorted(found)]).astype(np.float64)
+        for read in range(len(draft.reads))
+    ]
+    return ""
+
+
+def _without(draft: Draft, context: Context, short: str) -> None:
+    """Go on without a readout where a student follows, since the best so far is always a program.
+
+    Raises:
+        InputError: no student follows.
+    """
+    what = f"the budget {context.meter.budget} is too small to fit the readout"
+    if not any(isinstance(one, Student) for one in context.recipe.passes):
+        raise InputError(what, hint=f"{short}; or let a student decide: add Student() to the recipe")
+    draft.reads, draft.features = [], []
+    draft.notes.append(f"{what} ({short}): the student alone decides")
 
 
 def _tokens(draft: Draft, lm: Recorded, width: int) -> tuple[int, ...]:
