@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .compiler import Budget, Demos, DSPyOptimizer, Gate, Readout, Recipe, Student
+    from .compiler import Budget, Cascade, Demos, DSPyOptimizer, Gate, Readout, Recipe, Student
     from .errors import ShipworthyError
     from .runtime import Answer, Program, load_artifact
     from .ship import certify, compile, lift, load, metric, ship
@@ -27,6 +27,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Answer": "runtime",
     "Budget": "compiler",
+    "Cascade": "compiler",
     "DSPyOptimizer": "compiler",
     "Demos": "compiler",
     "Gate": "compiler",
@@ -47,6 +48,7 @@ _HOMES = {
 __all__ = [
     "Answer",
     "Budget",
+    "Cascade",
     "DSPyOptimizer",
     "Demos",
     "Gate",

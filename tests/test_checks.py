@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipworthy.compiler import Demos
+from shipworthy.compiler import Demos, Recipe
 from shipworthy.compiler.draft import Context, Draft
 from shipworthy.errors import ExamplesError, MissingExtraError, ScoringError
 from shipworthy.examples import (
@@ -504,7 +504,8 @@ def test_rows_with_secrets_are_no_demos(labels: list[str] | None) -> None:
     )
     train += rows(*((f"I cannot log in {n}", "login") for n in range(3)))
     draft = Draft("desk", contract, "", train, [], module=cast(Any, None))
-    context = Context(cast(Any, SimpleNamespace(context=2048)), 0, cast(Any, None), cast(Any, None))
+    lm, nothing = cast(Any, SimpleNamespace(context=2048)), cast(Any, None)
+    context = Context(lm=lm, seed=0, meter=nothing, recipe=Recipe(), progress=nothing)
     Demos().apply(draft, context)
     assert len(draft.demos) == (2 if labels else 3)
     assert not any(holds_secret(demo.inputs) for demo in draft.demos)

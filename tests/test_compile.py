@@ -263,3 +263,15 @@ def test_demos_can_be_kept_short(lm: Recorded, tmp_path: Path) -> None:
     lengths = {demo.outputs["topic"]: len(demo.inputs["text"]) for demo in spec.steps["sort"].demos}
     assert set(lengths) == {"weather", "food", "money"}
     assert max(lengths.values()) <= 28
+
+
+@pytest.mark.slow
+def test_a_secret_in_a_training_row_enters_no_file_of_the_artifact(lm: Recorded, tmp_path: Path) -> None:
+    token = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6"
+    train = rows()
+    train[0] = {**train[0], "text": f"{train[0]['text']} my token is {token}"}
+    made = compiled(lm, tmp_path, sw.Demos(), sw.Readout(questions=False), sw.Student(), train=train)
+    assert any("secret" in note for note in made.notes)
+    kept = b"".join(path.read_bytes() for path in made.artifact.rglob("*") if path.is_file()).lower()
+    assert token.lower().encode() not in kept
+    assert token.lower()[4:16].encode() not in kept

@@ -28,19 +28,40 @@ MATTERS = 0.01
 
 
 @dataclass(frozen=True)
+class Alone:
+    """The student of one output without the LM: calibrated by a weight of its own.
+
+    Attributes:
+        weight: of its log-probabilities.
+        held_out: log-probabilities by row, so weighted, by fits that did not see the row; (N, C).
+    """
+
+    head: StudentHead
+    weight: float
+    held_out: Matrix
+
+
+@dataclass(frozen=True)
 class Choice:
     """What decides one output.
 
     Attributes:
         head: as the artifact holds it; reads: indices into the draft's reads, empty without a readout.
         held_out: log-probabilities by row, by fits that did not see the row; (N, C).
+        classes: the right class by row; (N,).
         why: one sentence.
+        promised: whether the head's threshold carries the target; where none does, every row
+            counts as answered.
+        alone: None without a student.
     """
 
     head: DecisionHead
     reads: tuple[int, ...]
     held_out: Matrix
+    classes: NDArray[np.intp]
     why: str
+    promised: bool
+    alone: Alone | None = None
 
 
 def choose(draft: Draft, field: Field, rows: NDArray[np.intp], *, target: float) -> Choice:
@@ -59,31 +80,46 @@ def choose(draft: Draft, field: Field, rows: NDArray[np.intp], *, target: float)
     student = draft.students.get(field.name)
     if readout is None and student is None:
         raise ValueError(f"nothing decides {field.name!r}: the recipe needs a readout or a student")
-    if readout is None or student is None:
+    own = _alone(student, rows, classes)
+    if readout is None or student is None or own is None:
         only = readout or student
         mix, mixed = fit_mix([only.held_out[rows]], classes)  # type: ignore[union-attr]
         why = "the readout decides" if readout else "the student decides: the recipe has no readout"
     else:
         mix, mixed = fit_mix([readout.held_out[rows], student.held_out[rows]], classes)
-        alone, alone_mixed = fit_mix([student.held_out[rows]], classes)
         why = f"readout and student together: {_share(mixed, classes)} on held-out rows"
-        why += f", student alone {_share(alone_mixed, classes)}"
-        if _as_good(alone_mixed, mixed, classes):
-            readout, mix, mixed = None, alone, alone_mixed
-            why = f"the student alone is as good on held-out rows: {_share(alone_mixed, classes)}"
+        why += f", student alone {_share(own.held_out, classes)}"
+        if _as_good(own.held_out, mixed, classes):
+            readout, mix, mixed = None, (own.weight,), own.held_out
+            why = f"the student alone is as good on held-out rows: {_share(mixed, classes)}"
     a, b = (mix[0], mix[-1]) if readout and student else (mix[0], 0.0) if readout else (0.0, mix[-1])
-    confidence = np.exp(mixed.max(axis=1))
-    right = mixed.argmax(axis=1) == classes
-    threshold = threshold_with_guarantee(confidence, right, target=target)
+    threshold = answer_threshold(mixed, classes, target=target)
     head = DecisionHead(
         readout=readout.head if readout and isinstance(readout.head, ReadoutHead) else None,
         student=student.head if student and b and isinstance(student.head, StudentHead) else None,
         mix=(a, b),
         threshold=threshold or 0.0,
     )
-    if threshold is None:
-        why += f"; no threshold can promise {target:.0%}, so every row counts as answered"
-    return Choice(head, readout.reads if readout else (), mixed, why)
+    reads = readout.reads if readout else ()
+    return Choice(head, reads, mixed, classes, why, threshold is not None, own)
+
+
+def answer_threshold(held_out: Matrix, classes: NDArray[np.intp], *, target: float) -> float | None:
+    """The confidence from which on a decision counts as answered; None where none carries the target.
+
+    Args:
+        held_out: log-probabilities by row; (N, C). classes: the right class by row; (N,).
+        target: accuracy wanted of answered rows.
+    """
+    right = held_out.argmax(axis=1) == classes
+    return threshold_with_guarantee(np.exp(held_out.max(axis=1)), right, target=target)
+
+
+def _alone(student: Candidate | None, rows: NDArray[np.intp], classes: NDArray[np.intp]) -> Alone | None:
+    if student is None or not isinstance(student.head, StudentHead):
+        return None
+    mix, held_out = fit_mix([student.held_out[rows]], classes)
+    return Alone(student.head, mix[0], held_out)
 
 
 def _best_read(

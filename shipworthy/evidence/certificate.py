@@ -147,6 +147,12 @@ def certify(
     against = {name: _difference(ours, entry, level) for name, entry in found.items()}
     verdict, reasons = _judge(difference, against, opponent)
     reasons += _remarks(program, ours, quick, sample, test)
+    rivals = {**found, **({"prototype": prototype} if prototype else {})}
+    reasons += [
+        f"{entry[1].failures} of {len(entry[0])} rows of {name} could not be scored and count for nothing"
+        for name, entry in rivals.items()
+        if entry[1].failures
+    ]
     data: dict[str, Any] = {
         "name": program.name,
         "digest": program.digest,
@@ -256,6 +262,10 @@ def _remarks(
     remarks = []
     if program.spec.lm is None:
         remarks.append("the simple student is as good as the LM here, so the program calls no LM")
+    if any(step.decide and step.decide.cascade for step in program.spec.steps.values()):
+        answered = [result for result in ours.results if result.error is None]
+        free = sum(not result.lm_calls for result in answered)
+        remarks.append(f"the cascade answered {free} of {len(answered)} test rows without a call to the LM")
     if ours.errors:
         remarks.append(f"{ours.errors} of {len(test)} test rows ended in an error and count as wrong")
     if ours.failures:
@@ -315,5 +325,5 @@ def _prototype_summary(
     found = summary(prototype[1], opponent.lm)
     recorded = opponent.recorded is not None
     if recorded:
-        found.update(ms_p50=None, ms_p95=None, tokens_per_call=None, usd_per_call=None)
+        found.update(ms_p50=None, ms_p95=None, tokens_per_call=None, usd_per_call=None, without_lm=None)
     return {**found, "lm": opponent.lm, "recorded": recorded}

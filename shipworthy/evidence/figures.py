@@ -20,7 +20,8 @@ Row = Mapping[str, Any]
 def summary(evaluation: Evaluation, lm: str) -> dict[str, Any]:
     """A contender's score, interval, latency, tokens and cost a call on the LM of this id.
 
-    A local LM, and no LM at all, cost nothing; what a hosted one costs is not known here.
+    `without_lm` is the share of answered rows on which no LM was called. A local LM, and no
+    LM at all, cost nothing; what a hosted one costs is not known here.
     """
     free = lm.startswith("local/") or not any(result.lm_calls for result in evaluation.results)
     # How long a row took that ended in an error is not known, and no zero.
@@ -34,6 +35,7 @@ def summary(evaluation: Evaluation, lm: str) -> dict[str, Any]:
         "ms_p95": float(np.percentile(ms, 95)) if ms else None,
         "tokens_per_call": float(np.mean([result.tokens for result in answered])) if answered else None,
         "usd_per_call": 0.0 if free else None,
+        "without_lm": sum(not result.lm_calls for result in answered) / len(answered) if answered else None,
     }
 
 

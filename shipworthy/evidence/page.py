@@ -17,6 +17,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from ..examples import redact_value
+
 CUT = 600
 """Longer texts are cut visibly after so many characters."""
 RIGHT = {True: "right", False: "wrong", None: "not scored"}
@@ -93,6 +95,7 @@ def mask(text: str) -> str:
 
 def shown(value: Any) -> dict[str, Any]:
     """A value as masked text, cut where it is long: `text`, and `cut`, the number of characters left out."""
+    value = redact_value(value)
     text = mask(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
     return {"text": text[:CUT], "cut": max(0, len(text) - CUT)}
 

@@ -16,6 +16,7 @@ from .checks import (
     held_out_probabilities,
     holds_secret,
     redact,
+    redact_value,
     suspect_labels,
 )
 from .digest import canonical_json, digest_of, rows_digest
@@ -45,6 +46,7 @@ __all__ = [
     "load_table",
     "parse_json_line",
     "redact",
+    "redact_value",
     "rows_digest",
     "split_rows",
     "storage_errors",

@@ -16,7 +16,7 @@ from ..lms import LM, Generation, Prompt, Question, Usage
 from .alternatives import label_logprobs
 from .contract import Contract, Field, object_schema, value_text
 from .readout import Heads
-from .spec import Decide, Generate, PromptSpec, Read, StepSpec
+from .spec import CascadeSpec, Decide, Generate, PromptSpec, Read, StepSpec
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class StepTrace:
         ms: own work and the calls themselves, without waiting for a free worker; a call that
             was answered from a store counts with the time that it took when it was made.
         tokens_in, tokens_out: of all calls; lm_calls: how many.
+        decided_by: `lm` where the LM was asked for the decisions, `student` where none was
+            needed; None where nothing was decided.
     """
 
     name: str
@@ -46,6 +48,7 @@ class StepTrace:
     tokens_in: int
     tokens_out: int
     lm_calls: int
+    decided_by: Literal["lm", "student"] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,10 @@ def run_step(name: str, step: StepSpec, heads: Heads, lm: LM | None, inputs: Map
     confidence: dict[str, float | None] = {}
     probabilities: dict[str, dict[str, float]] = {}
     answered = True
+    decided_by: Literal["lm", "student"] | None = None
     if step.decide is not None:
         found = _decide(step.decide, contract, heads, calls, inputs)
+        decided_by = "lm" if calls.usage else "student"
         for output, shares in found.items():
             spec = step.decide.heads[output]
             best = int(np.argmax(shares))
@@ -121,6 +126,7 @@ def run_step(name: str, step: StepSpec, heads: Heads, lm: LM | None, inputs: Map
         tokens_in=sum(usage.tokens_in for usage in calls.usage),
         tokens_out=sum(usage.tokens_out for usage in calls.usage),
         lm_calls=len(calls.usage),
+        decided_by=decided_by,
     )
 
 
@@ -198,14 +204,35 @@ class _Calls:
 def _decide(
     decide: Decide, contract: Contract, heads: Heads, calls: _Calls, inputs: Mapping[str, Any]
 ) -> dict[str, NDArray[np.float64]]:
-    found = _read(decide, contract, calls, inputs)
     text = student_text(contract, inputs)
     row = heads.tfidf.transform(text) if heads.tfidf is not None else None
+    if decide.cascade is not None and (sure := _by_students(decide.cascade, decide, heads, row)) is not None:
+        return sure
+    found = _read(decide, contract, calls, inputs)
     return {
         output: heads.by_output[output].probabilities(
             np.concatenate([found[i] for i in head.reads]) if head.reads else None, row
         )
         for output, head in decide.heads.items()
+    }
+
+
+def _by_students(
+    cascade: CascadeSpec,
+    decide: Decide,
+    heads: Heads,
+    row: tuple[NDArray[np.intp], NDArray[np.float64]] | None,
+) -> dict[str, NDArray[np.float64]] | None:
+    """All decisions without the LM, or None where a student is not sure enough for that."""
+    alone = {
+        output: heads.by_output[output].student_probabilities(row, weight)
+        for output, weight in cascade.mix.items()
+    }
+    if min(float(shares.max()) for shares in alone.values()) < cascade.cut:
+        return None
+    return {
+        output: alone[output] if output in alone else heads.by_output[output].probabilities(None, row)
+        for output in decide.heads
     }
 
 

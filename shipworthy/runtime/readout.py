@@ -5,6 +5,8 @@ position are read. They are centred and scaled, and a multinomial logistic regre
 turns them into class log-probabilities. A student (TF-IDF and logistic regression) gives
 its own. The decision is softmax(a * readout + b * student), where a and b were fitted on
 cross-fitted training rows, which also calibrates it; with a = 0 the LM is not called.
+In a cascade the student is asked first, with a weight of its own, and the LM only where
+the student is not sure.
 """
 
 from __future__ import annotations
@@ -92,6 +94,18 @@ class DecisionHead:
         if total is None:
             raise ValueError("a head without readout and student")
         return np.exp(log_softmax(total))
+
+    def student_probabilities(
+        self, tfidf: tuple[NDArray[np.intp], NDArray[np.float64]] | None, weight: float
+    ) -> NDArray[np.float64]:
+        """Of each class by the student alone: softmax(weight * student); shape (C,).
+
+        Raises:
+            ValueError: there is no student, or no TF-IDF row for it.
+        """
+        if self.student is None or tfidf is None:
+            raise ValueError("the student and its TF-IDF row are needed")
+        return np.exp(log_softmax(weight * self.student.log_probabilities(*tfidf)))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from ..lms import Prompt
 from .contract import Contract, value_text
@@ -82,6 +89,18 @@ class HeadSpec(Data):
     student: bool
 
 
+class CascadeSpec(Data):
+    """Where the students decide without the LM: on rows of which each of them is at least as sure as `cut`.
+
+    `mix` has, for every head that else reads the LM, the weight of its student's
+    log-probabilities where that decides alone. The other heads read no LM anyway, and have no
+    say in which rows go to it.
+    """
+
+    cut: float = Field(gt=0, le=1)
+    mix: dict[str, float]
+
+
 class Decide(Data):
     """How a step's decisions are made; without `reads`, by the students alone."""
 
@@ -89,6 +108,33 @@ class Decide(Data):
     reads: tuple[Read, ...]
     heads: dict[str, HeadSpec]
     tfidf_words: int = 0
+    cascade: CascadeSpec | None = None
+
+    def with_cascade(self, cut: float, mix: Mapping[str, float]) -> Decide:
+        """The same, with the LM left out where the students are sure.
+
+        Raises:
+            ValueError: the parts do not fit, as for a head without a student.
+        """
+        return Decide(**{**dict(self), "cascade": CascadeSpec(cut=cut, mix=dict(mix))})
+
+    @model_validator(mode="after")
+    def _fits(self) -> Decide:
+        if self.cascade is not None:
+            asking = {name for name, head in self.heads.items() if head.reads}
+            if not asking or self.cascade.mix.keys() != asking:
+                raise ValueError("the cascade must weigh the students of just the heads that read the LM")
+            if not all(self.heads[name].student for name in asking):
+                raise ValueError("a head of the cascade has no student")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the key where there is no cascade: such a program has the bytes that it always had."""
+        data: dict[str, Any] = handler(self)
+        if data.get("cascade") is None:
+            data.pop("cascade", None)
+        return data
 
 
 class Generate(Data):

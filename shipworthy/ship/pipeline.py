@@ -22,7 +22,7 @@ from ..compiler import (
 from ..errors import ArtifactError, ExamplesError, InputError, NameTakenError
 from ..evidence import certify as make_certificate
 from ..evidence import page_of, row_digest
-from ..examples import Splits, atomic_folder, atomic_write, load_table, rows_digest
+from ..examples import Splits, atomic_folder, atomic_write, load_table, redact_value, rows_digest
 from ..lift import (
     find_project,
     load_labelled,
@@ -233,7 +233,8 @@ def certify(
         (temporary / "certificate.html").write_text(page_of(certificate), encoding="utf-8")
         text = json.dumps(certificate.data, indent=1, ensure_ascii=False, allow_nan=False)
         (temporary / "certificate.json").write_text(text, encoding="utf-8")
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in certificate.rows)
+        rows_kept = redact_value(list(certificate.rows))
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_kept)
         (temporary / "rows.jsonl").write_text(lines, encoding="utf-8")
     run = registry.log_certificate(certificate, folder, program=compiled.digest, opponent=opponent.digest)
     return Certified(certificate, folder / "certificate.html", run)

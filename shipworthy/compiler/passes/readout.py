@@ -32,7 +32,7 @@ from ..heads import Matrix, cross_fit, fit_mix, fit_readout, held_out_rows, oof_
 from ..race import race_order
 from .student import Student
 
-TOPIC = "topic:"
+TOPIC, KEYWORDS = "topic:", " keywords:"
 WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -42,12 +42,12 @@ class Readout:
 
     The tokens read are the first ones of the labels and of the words that most training
     rows hold. The row's text is read once; behind it stand short questions: what comes
-    after the name of the decision with the most classes, after `topic:` (where the LM
-    names what the text is about, whatever the demos show), and after the name of each
-    other decision. A decision reads the first question alone, or with `topic:`, or its
-    own with `topic:`; the cheapest that held-out rows show to be no worse is kept. Where
-    a hosted LM answers under an enum schema, the labels' log-probabilities along its answer
-    are read, or, if it gives none, what it says.
+    after `topic:` (where the LM names what the text is about, whatever the demos show),
+    after the name of the decision with the most classes, after `keywords:`, and after the
+    name of each other decision. A decision reads the first question, the first two or the
+    first three, or its own with the first; the cheapest that held-out rows show to be no
+    worse is kept. Where a hosted LM answers under an enum schema, the labels'
+    log-probabilities along its answer are read, or, if it gives none, what it says.
 
     Attributes:
         width: tokens read at a question.
@@ -57,7 +57,7 @@ class Readout:
     """
 
     width: int = 256
-    c: tuple[float, ...] = (0.03, 0.1, 0.3)
+    c: tuple[float, ...] = (0.1, 0.3, 1.0)
     questions: bool = True
     own_questions: bool = True
 
@@ -82,12 +82,10 @@ class Readout:
         primary = max(draft.contract.decisions, key=lambda field: len(field.choices or ()))
         draft.readouts = {}
         for field in draft.contract.decisions:
-            sets: list[tuple[int, ...]] = [(0,)]
-            if len(draft.reads) > 1:
-                sets.append((0, 1))
+            sets = [tuple(range(n + 1)) for n in range(min(3, len(draft.reads)))]
+            if field is not primary:
                 own = opening_of(field)
-                if field is not primary:
-                    sets += [(i, 1) for i, read in enumerate(draft.reads) if i > 1 and read.opening == own]
+                sets += [(0, i) for i, read in enumerate(draft.reads) if i > 1 and read.opening == own]
             draft.readouts[field.name] = self.candidates(draft, field, sets, context)
 
     def refit(self, draft: Draft, sets: Mapping[str, tuple[int, ...]], context: Context) -> None:
@@ -123,8 +121,8 @@ class Readout:
         tokens = _tokens(draft, lm, self.width)
         openings = [opening_of(decisions[0])]
         if self.questions:
-            openings.append(TOPIC)
-            openings += [opening_of(field) for field in decisions[1:] if self.own_questions]
+            others = [opening_of(field) for field in decisions[1:] if self.own_questions]
+            openings = list(dict.fromkeys([TOPIC, *openings, KEYWORDS, *others]))
         room = context.meter.room()
         if room is not None:  # more rows are worth more than more questions
             openings = openings[: max(1, room // len(draft.fit_rows))]

@@ -7,7 +7,7 @@ from .findings import KINDS, SEVERITIES, Finding, Kind, Report, Severity
 from .label_errors import Suspect, confident_joint, held_out_probabilities, suspect_labels
 from .near import NEAR, jaccard, tokens_of
 from .rows import PLAIN_KINDS, QUICK_KINDS, check_rows, examine_rows
-from .secrets import Secret, find_secrets, holds_secret, redact
+from .secrets import Secret, find_secrets, holds_secret, redact, redact_value
 
 __all__ = [
     "KINDS",
@@ -29,6 +29,7 @@ __all__ = [
     "holds_secret",
     "jaccard",
     "redact",
+    "redact_value",
     "suspect_labels",
     "tokens_of",
 ]

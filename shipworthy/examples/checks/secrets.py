@@ -67,6 +67,19 @@ def redact(text: str) -> str:
     return text
 
 
+def redact_value(value: Any, *, key: str = "") -> Any:
+    """A JSON value with each secret in its texts replaced by `…`; a key may say what its text is."""
+    if isinstance(value, str):
+        lead = f"{key}: " if key else ""
+        found = redact(lead + value)
+        return found.removeprefix(lead) if found.startswith(lead) else redact(value)
+    if isinstance(value, Mapping):
+        return {name: redact_value(inner, key=str(name)) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_value(inner, key=key) for inner in value]
+    return value
+
+
 def holds_secret(row: Mapping[str, Any]) -> bool:
     """Whether any column of a row holds what looks like a secret."""
     return any(find_secrets(text) for value in row.values() for text in texts_in(value))

@@ -48,7 +48,9 @@ class Function:
         """The row's score; it says nothing by output."""
         try:
             # Copies, so that a function that takes a value out does not change the row itself.
-            value = check_graded(self.function(dict(answer), dict(labels), dict(inputs)))
+            # An output that the answer lacks is null, as in every metric: that it is missing is no failure.
+            given = {**dict.fromkeys(labels), **answer}
+            value = check_graded(self.function(given, dict(labels), dict(inputs)))
         except OutsideError:
             raise
         except Exception as error:
