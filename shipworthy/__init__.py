@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .compiler import Budget, Cascade, Demos, DSPyOptimizer, Gate, Readout, Recipe, Student
     from .errors import ShipworthyError
     from .runtime import Answer, Program, load_artifact
-    from .ship import certify, compile, lift, load, metric, ship
+    from .ship import certify, compile, lift, load, metric, plan, ship
 
 __version__ = "0.1.0"
 
@@ -42,6 +42,7 @@ _HOMES = {
     "load": "ship",
     "load_artifact": "runtime",
     "metric": "ship",
+    "plan": "ship",
     "ship": "ship",
 }
 
@@ -63,6 +64,7 @@ __all__ = [
     "load",
     "load_artifact",
     "metric",
+    "plan",
     "ship",
 ]
 

@@ -17,8 +17,7 @@ from scipy.stats import binom
 
 import shipworthy as sw
 from shipworthy.compiler import Compiled, compile_program, source_of
-from shipworthy.compiler.passes import settle_cascade
-from shipworthy.compiler.passes.cascade import most_losses, reliable_cut
+from shipworthy.compiler.passes.cascade import most_losses, reliable_cut, settle_cascade
 from shipworthy.compiler.settle import Alone, Choice
 from shipworthy.errors import ArtifactError, InputError
 from shipworthy.examples import digest_of

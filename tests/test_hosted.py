@@ -20,11 +20,12 @@ import shipworthy as sw
 from shipworthy import errors
 from shipworthy.compiler import compile_program, source_of
 from shipworthy.lms import LM, Journal, Prompt, Question, Recorded, ensure_weights, open_lm
-from shipworthy.lms.hosted import ERRORS, RETRIES, Hosted, response_format, translated
+from shipworthy.lms.hosted import ERRORS, Hosted, response_format, translated
 from shipworthy.runtime import Field
 from shipworthy.runtime.alternatives import label_logprobs
 
 KEY = "sk-test-4711"
+RETRIES = 4
 NAME = "openai/gpt-4o-mini"
 QUEUES = ["billing", "shipping", "other"]
 SCHEMA = {
@@ -314,6 +315,22 @@ def test_a_rate_limit_waits_as_long_as_it_is_told(opened: Opener) -> None:
     lm, provider = opened(bad(429, Retry_After="7"), good())
     assert lm.generate(PROMPT).text == "fine"
     assert 7.0 < provider.slept[0] <= 7.5
+
+
+def test_with_more_patience_a_minutes_outage_is_sat_out_and_said(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, provider = opened(*[bad(503)] * 9, good())
+    said: list[str] = []
+    lm = Hosted(NAME, sleep=provider.slept.append, patience=120, say=said.append)
+    assert lm.generate(PROMPT).text == "fine"
+    assert 45 < sum(provider.slept) < 120
+    assert any("trying again in" in text for text in said)
+    provider.replies = [bad(503)] * 50
+    provider.slept.clear()
+    with pytest.raises(errors.LMError):
+        lm.generate(PROMPT)
+    assert sum(provider.slept) <= 120
 
 
 def test_too_long_a_wait_is_not_waited(opened: Opener) -> None:

@@ -104,15 +104,21 @@ def lift(prototype: Path, examples: Path | None, as_json: bool, **given: Any) ->
 @app.command()
 @click.argument("name")
 @COMPILING
+@click.option(
+    "--plan", "only_plan", is_flag=True, help="Show what would be spent on what, and spend nothing."
+)
 @JSON
-def compile(name: str, level: int | None, budget: str, as_json: bool, **given: Any) -> int:
+def compile(name: str, level: int | None, budget: str, only_plan: bool, as_json: bool, **given: Any) -> int:
     """Compile the program NAME from its source as it stands; registers nothing."""
     from ..ship import compile as run
     from ..ship import compile_json, home_of
 
+    home = home_of(name)
+    if only_plan:
+        return _show_plan(name, home, given["lm"], level, budget, as_json)
     compiled = run(
         name,
-        project=home_of(name),
+        project=home,
         level=level,
         budget=budget,
         progress=_progress(as_json),
@@ -238,6 +244,23 @@ def _lists(given: dict[str, Any]) -> dict[str, Any]:
         if given.get(key) is not None:
             given[key] = [part.strip() for part in given[key].split(",") if part.strip()]
     return given
+
+
+def _show_plan(name: str, home: Path, lm: str, level: int | None, budget: str, as_json: bool) -> int:
+    from ..ship import plan
+
+    found = plan(name, project=home, lm=lm, level=level, budget=budget)
+    if as_json:
+        print_json(found.as_json())
+        return 0
+    rows = [[one.name, "?" if one.calls is None else f"{one.calls:,}", one.why] for one in found.passes]
+    click.echo(table(["pass", "calls", ""], rows))
+    usd = "" if found.usd is None else f", US$ {found.usd:.2f}"
+    if found.calls is None:
+        click.echo("a pass decides itself what it spends: set a --budget")
+    else:
+        click.echo(f"at most {found.calls:,} calls, about {found.tokens:,} tokens{usd}, on {found.lm}")
+    return 0
 
 
 def _show(data: dict[str, Any]) -> None:

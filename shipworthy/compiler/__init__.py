@@ -4,6 +4,7 @@ from .budget import Budget, Meter, Price, Spent
 from .compile import Compiled, compile_program, git_commit
 from .heads import fit_student, oof_folds
 from .passes import Cascade, Demos, DSPyOptimizer, Readout, Student
+from .plan import Plan, plan_of
 from .recipe import Gate, Recipe
 from .source import Source, load_source, source_of
 
@@ -15,6 +16,7 @@ __all__ = [
     "Demos",
     "Gate",
     "Meter",
+    "Plan",
     "Price",
     "Readout",
     "Recipe",
@@ -26,5 +28,6 @@ __all__ = [
     "git_commit",
     "load_source",
     "oof_folds",
+    "plan_of",
     "source_of",
 ]

@@ -40,13 +40,14 @@ from .budget import Meter, Price
 from .draft import Context, Draft, Row
 from .heads import held_out_rows, oof_folds
 from .held_out import dev_scores, suspect_notes
-from .passes import Cascade, CascadePlan, Readout, settle_cascade
+from .passes import Cascade, CascadePlan, Readout
 from .recipe import Recipe
 from .settle import Choice, choose
 from .source import Source
 
 N_PROBES = 2
 MAX_TOKENS = 512
+UNFINISHED = "new."
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def compile_program(
     for one in recipe.passes:
         one.apply(draft, context)
     choices = _settle(draft, context, recipe)
-    choices, plan = _settle_cascade(draft, choices, recipe)
+    choices, plan = _settle_cascade(draft, choices, context)
     step, heads = _step(draft, choices, plan)
     uses_lm = step.generate is not None or (step.decide is not None and bool(step.decide.reads))
     contract = source.contract.as_json()
@@ -140,7 +141,7 @@ def compile_program(
     )
     scores = dev_scores(draft, choices, recipe)
     draft.notes += suspect_notes(draft, choices)
-    written = out / f"new.{os.getpid()}.{threading.get_ident()}"  # another process may compile it too
+    written = out / f"{UNFINISHED}{os.getpid()}.{threading.get_ident()}"  # another process may compile it too
     digest = write_artifact(
         written,
         spec,
@@ -207,15 +208,15 @@ def _settle(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]
 
 
 def _settle_cascade(
-    draft: Draft, choices: dict[str, Choice], recipe: Recipe
+    draft: Draft, choices: dict[str, Choice], context: Context
 ) -> tuple[dict[str, Choice], CascadePlan | None]:
     """The choices as the recipe's cascade makes them, if it has one; and what they promise."""
-    plan = None
+    plan, recipe = None, context.recipe
     wanted = [one for one in recipe.passes if isinstance(one, Cascade)]
     if len(wanted) > 1:
         raise InputError("a recipe has one cascade at most", hint="take all but one sw.Cascade() out")
     if wanted:
-        plan, note = settle_cascade(wanted[0], choices, target=recipe.target)
+        plan, note = wanted[0].settle(draft, choices, context)
         draft.notes.append(note)
     if plan is not None:
         choices = plan.choices
@@ -321,6 +322,7 @@ def _move(written: Path, artifact: Path) -> None:
 
     try:
         with folder_lock(artifact.parent):
+            _sweep(artifact.parent)
             if artifact.exists():
                 try:
                     check_manifest(artifact)
@@ -331,6 +333,15 @@ def _move(written: Path, artifact: Path) -> None:
             written.rename(artifact)
     except OSError as error:
         raise OutsideError(f"cannot write the artifact: {error}", where=str(artifact)) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed compiles left unfinished, a day ago or longer."""
+    import shutil
+
+    for left in folder.glob(f"{UNFINISHED}*"):
+        if time.time() - left.stat().st_mtime > 86_400:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _versions() -> dict[str, str]:

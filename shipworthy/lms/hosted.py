@@ -12,6 +12,7 @@ Failures that pass are retried here, and nowhere else.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -28,9 +29,13 @@ from .base import Generation, Prompt, Question, Scores, Token, Usage
 from .dspy_import import import_dspy
 
 CONTEXT = 128_000
-RETRIES = 4
+PATIENCE = 7.5
+"""Seconds of waiting between retries, all together, before a failure counts: four retries."""
 FIRST_WAIT = 0.5
-"""Seconds before the first retry; doubled each time, with jitter."""
+"""Seconds before the first retry; doubled each time, up to `LARGEST_STEP`, with jitter."""
+LARGEST_STEP = 15.0
+WORTH_SAYING = 4.0
+"""A wait of so many seconds is told."""
 LONGEST_WAIT = 60.0
 """A provider that asks for a longer pause than this (in seconds) is not waited for."""
 
@@ -80,7 +85,9 @@ class Hosted:
         name: as DSPy writes it, such as `openai/gpt-4o-mini`.
         workers: calls served at once.
         timeout: seconds to wait for the next byte of a reply.
+        patience: seconds to wait between retries, all together, while a failure may pass.
         sleep: called with seconds between retries.
+        say: told of long waits.
 
     Raises:
         LMError: the name is not known, or its key is not in the environment.
@@ -96,10 +103,14 @@ class Hosted:
         *,
         workers: int = 8,
         timeout: float = 120.0,
+        patience: float = PATIENCE,
+        say: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
         self.workers = workers
+        self._patience = patience
+        self._say = say
         self._sleep = sleep
         self._refused: set[str] = set()
         self._lm15 = import_dspy().lm15
@@ -209,33 +220,40 @@ class Hosted:
                 )
 
     def _complete(self, request: Any) -> Any:
-        for attempt in range(RETRIES + 1):
+        waited = 0.0
+        for attempt in itertools.count():
             try:
                 return self._engine.complete(request)
             except self._lm15.LM15Error as error:
                 setting = self._refused_setting(request, error)
                 if setting:
                     return self._complete(replace(request, config=replace(request.config, **{setting: None})))
-                wait = self._wait_after(error, attempt)
+                wait = self._wait_after(error, attempt, waited)
                 if wait is None:
                     raise translated(error, self.name) from error
+                waited += wait
                 self._sleep(wait)
             except (TypeError, ValueError, LookupError, AttributeError) as error:
                 # A reply of another shape than the API's breaks in lm15's reader.
                 raise LMError(
                     f"{self.name}: the reply cannot be read: {error}", hint=ERRORS["ProviderError"][1]
                 ) from error
-        raise LMError(f"{self.name}: no reply after {RETRIES} retries")
+        raise LMError(f"{self.name}: no reply")
 
-    def _wait_after(self, error: Any, attempt: int) -> float | None:
+    def _wait_after(self, error: Any, attempt: int, waited: float) -> float | None:
         """Seconds to wait before the next attempt, or None where there is none."""
-        if attempt == RETRIES or not isinstance(error, self._lm15.RETRYABLE_ERRORS):
+        if not isinstance(error, self._lm15.RETRYABLE_ERRORS):
             return None
         asked: float = error.retry_after or 0.0
-        jitter = random.uniform(0.5, 1.0) * FIRST_WAIT
-        if asked:
-            return asked + jitter if asked <= LONGEST_WAIT else None
-        return jitter * float(2**attempt)
+        share = random.uniform(0.5, 1.0)
+        step = min(FIRST_WAIT * 2.0 ** min(attempt, 30), LARGEST_STEP)
+        wait = asked + share * FIRST_WAIT if asked else share * step
+        # What the provider asks for is waited for once, however little patience there is.
+        if asked > LONGEST_WAIT or waited + wait > max(self._patience, 0.0 if waited else asked + step):
+            return None
+        if wait >= WORTH_SAYING:
+            self._say(f"{self.name} fails for now ({type(error).__name__}); trying again in {wait:.0f} s")
+        return wait
 
     def _refused_setting(self, request: Any, error: Any) -> str | None:
         """The setting that this model does not take, if that is what the error says."""

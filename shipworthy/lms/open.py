@@ -9,7 +9,13 @@ from ..errors import WeightsError
 from .base import LM
 
 
-def open_lm(name: str, *, workers: int | None = None, say: Callable[[str], None] = lambda _: None) -> LM:
+def open_lm(
+    name: str,
+    *,
+    workers: int | None = None,
+    patience: float | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> LM:
     """Open an LM.
 
     Args:
@@ -17,6 +23,8 @@ def open_lm(name: str, *, workers: int | None = None, say: Callable[[str], None]
             artifact records it, or any other id that DSPy's lm15 engine routes, such as
             `openai/gpt-4o-mini`.
         workers: calls at once; by default one a core for local LMs, 8 for hosted ones.
+        patience: seconds that a hosted LM which fails is waited for, retry by retry; by default
+            few, as for whoever waits for an answer.
         say: told what takes long.
 
     Raises:
@@ -36,6 +44,6 @@ def open_lm(name: str, *, workers: int | None = None, say: Callable[[str], None]
         if not path.is_file():
             raise WeightsError("no such weights", hint="give the path of a .gguf file", where=str(path))
         return Embedded(path, workers=workers)
-    from .hosted import Hosted
+    from .hosted import PATIENCE, Hosted
 
-    return Hosted(name, workers=workers or 8)
+    return Hosted(name, workers=workers or 8, patience=PATIENCE if patience is None else patience, say=say)

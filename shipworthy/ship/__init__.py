@@ -3,6 +3,7 @@
 from .loading import load, resolve_program
 from .metrics import metric
 from .pipeline import certify, compile, lift, ship
+from .planning import plan
 from .results import Certified, Lift, Shipped, compile_json
 from .state import home_of
 
@@ -17,6 +18,7 @@ __all__ = [
     "lift",
     "load",
     "metric",
+    "plan",
     "resolve_program",
     "ship",
 ]

@@ -147,7 +147,7 @@ def compile(
             raise ExamplesError("no training rows", hint="give train=rows, or a file of them")
         source = source_of(program, name=name or type(program).__name__.lower(), recipe=recipe)
         rows = given_rows(source.contract, train)
-    recipe = _recipe(recipe or source.recipe, level, budget)
+    recipe = with_options(recipe or source.recipe, level, budget)
     state = home / ".shipworthy"
     identity = ["compile", recipe.as_json(), seed, *source.identity]
     identity += [rows_digest(plain_value(rows)), rows_digest(plain_value(dev))]
@@ -331,7 +331,8 @@ def ship(
     return Shipped(lifted, compiled, certified, program, version, "shipped" if shipped else "held", home)
 
 
-def _recipe(recipe: Recipe, level: int | None, budget: Budget | str | None) -> Recipe:
+def with_options(recipe: Recipe, level: int | None, budget: Budget | str | None) -> Recipe:
+    """The recipe with the passes of a level, and the budget, where they are given."""
     if level is not None:
         if level not in LEVELS:
             raise InputError(f"there is no level {level}", hint="use -O 1 or -O 2")

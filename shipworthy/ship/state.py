@@ -80,6 +80,10 @@ def prototype_of(home: Path, name: str, against: str | Path | None) -> Prototype
     return read_prototype(found[0], name=name) if found else None
 
 
+PATIENCE = 120.0
+"""Seconds that a hosted LM is waited for while a program is made: what was done by then is worth more."""
+
+
 @contextmanager
 def recorded(
     lm: str, state: Path, identity: Any, *, fresh: bool = False, progress: Progress | None = None
@@ -92,7 +96,7 @@ def recorded(
         fresh: begin the journal anew, and reuse nothing.
     """
     say = (progress or Progress()).say
-    opened = open_lm(lm, say=say)
+    opened = open_lm(lm, patience=PATIENCE, say=say)
     try:
         folder = state / "journals"
         path = folder / f"{digest_of([opened.id, identity])[:16]}.jsonl"

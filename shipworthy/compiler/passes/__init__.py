@@ -1,9 +1,9 @@
 """Passes of the compiler, each with one job; a recipe names them in order."""
 
-from .cascade import Cascade, CascadePlan, settle_cascade
+from .cascade import Cascade, CascadePlan
 from .demos import Demos
 from .optimizer import DSPyOptimizer
 from .readout import Readout
 from .student import Student
 
-__all__ = ["Cascade", "CascadePlan", "DSPyOptimizer", "Demos", "Readout", "Student", "settle_cascade"]
+__all__ = ["Cascade", "CascadePlan", "DSPyOptimizer", "Demos", "Readout", "Student"]

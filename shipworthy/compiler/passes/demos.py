@@ -36,6 +36,11 @@ class Demos:
     without_classes: int = 3
     max_characters: int | None = None
 
+    def at_most(self, contract: Contract) -> int:
+        """How many demos the prompt may get."""
+        classes = [len(field.choices or ()) for field in contract.decisions]
+        return max(classes) if classes else self.without_classes
+
     def apply(self, draft: Draft, context: Context) -> None:
         """Set the draft's demos."""
         if draft.readouts:

@@ -112,17 +112,23 @@ class Readout:
             found.append(min(tried, key=lambda entry: entry[0])[1])
         return found
 
+    def openings(self, contract: Contract) -> list[str]:
+        """How the questions begin that a row is asked, in order; a small budget leaves the last ones out."""
+        own = [
+            opening_of(field)
+            for field in sorted(contract.decisions, key=lambda field: -len(field.choices or ()))
+        ]
+        if not self.questions:
+            return own[:1]
+        return list(dict.fromkeys([TOPIC, *own[:1], KEYWORDS, *(own[1:] if self.own_questions else [])]))
+
     def _reads(self, draft: Draft, context: Context) -> list[Read]:
         lm = context.lm
-        decisions = sorted(draft.contract.decisions, key=lambda field: -len(field.choices or ()))
         mode = reading_mode(_needed(draft.prompt), draft.contract, lm, draft.fit_rows[0])
         if mode != "logprobs":
             return [Read(mode=mode)]
         tokens = _tokens(draft, lm, self.width)
-        openings = [opening_of(decisions[0])]
-        if self.questions:
-            others = [opening_of(field) for field in decisions[1:] if self.own_questions]
-            openings = list(dict.fromkeys([TOPIC, *openings, KEYWORDS, *others]))
+        openings = self.openings(draft.contract)
         room = context.meter.room()
         if room is not None:  # more rows are worth more than more questions
             openings = openings[: max(1, room // len(draft.fit_rows))]
