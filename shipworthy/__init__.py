@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .compiler import Budget, Cascade, Demos, DSPyOptimizer, Gate, Readout, Recipe, Student
+    from .compiler import Budget, Cascade, Demos, DSPyOptimizer, Gate, Instructions, Readout, Recipe, Student
     from .errors import ShipworthyError
     from .runtime import Answer, Program, load_artifact
     from .ship import certify, compile, lift, load, metric, plan, ship
@@ -31,6 +31,7 @@ _HOMES = {
     "DSPyOptimizer": "compiler",
     "Demos": "compiler",
     "Gate": "compiler",
+    "Instructions": "compiler",
     "Program": "runtime",
     "Readout": "compiler",
     "Recipe": "compiler",
@@ -53,6 +54,7 @@ __all__ = [
     "DSPyOptimizer",
     "Demos",
     "Gate",
+    "Instructions",
     "Program",
     "Readout",
     "Recipe",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from shipworthy.compiler import Compiled, compile_program, source_of
 from shipworthy.compiler.passes.cascade import most_losses, reliable_cut, settle_cascade
 from shipworthy.compiler.settle import Alone, Choice
 from shipworthy.errors import ArtifactError, InputError
+from shipworthy.evidence import Opponent, certify
 from shipworthy.examples import digest_of
 from shipworthy.lms import Generation, Journal, Prompt, Recorded, Usage
 from shipworthy.runtime import (
@@ -31,6 +33,7 @@ from shipworthy.runtime import (
     ordered_map,
     read_artifact,
 )
+from shipworthy.scoring import EXACT
 
 Topic = Literal["weather", "food", "money"]
 WORDS = {"weather": "rain cloud storm", "food": "egg bread soup", "money": "bill card loan"}
@@ -108,12 +111,16 @@ FRESH = {easy: texts(40, easy=easy, start=1000) for easy in (True, False)}
 
 
 def compiled(
-    folder: Path, *passes: Any, train: list[dict[str, Any]] | None = None, signature: Any = Sort
+    folder: Path,
+    *passes: Any,
+    train: list[dict[str, Any]] | None = None,
+    dev: Sequence[dict[str, Any]] = (),
+    signature: Any = Sort,
 ) -> tuple[Compiled, Knows]:
     knows = Knows()
     lm = Recorded(knows, Journal(folder / "calls.jsonl"))
     source = source_of(dspy.Predict(signature), name="sort", recipe=sw.Recipe(passes=passes))
-    made = compile_program(source, train or TRAIN, lm=lm, lm_name="stand-in", out=folder / "out")
+    made = compile_program(source, train or TRAIN, dev=dev, lm=lm, lm_name="stand-in", out=folder / "out")
     return made, knows
 
 
@@ -214,6 +221,35 @@ def test_generated_outputs_are_still_generated_and_only_the_decisions_call_is_sa
     assert {step.lm_calls for step in saved} == {1}
     assert {step.lm_calls for step in steps if step.decided_by == "lm"} <= {2}
     assert all(step.outputs["reply"] == "so it is" for step in steps)
+
+
+def test_the_certificate_says_how_many_rows_called_no_lm(cascade: Compiled) -> None:
+    lm = Knows()
+    test = rows_of(FRESH[True] + FRESH[False], "topic", "urgent")
+    nobody = Opponent(None, None, "", "")
+    found = certify(
+        load_artifact(cascade.artifact, lm=lm),
+        nobody,
+        TRAIN,
+        test,
+        lm=Recorded(lm, Journal(cascade.artifact.parent / "more.jsonl")),
+        metric=EXACT,
+        look=1,
+        quick=True,
+        target=0.9,
+    )
+    share = found.data["compiled"]["without_lm"]
+    assert 0.3 < share < 0.6
+    assert found.data["baselines"]["tfidf_lr"]["without_lm"] == 1.0
+    said = f"the cascade answered {round(share * 80)} of 80 test rows without a call to the LM"
+    assert said in found.data["reasons"]
+
+
+def test_with_a_dev_split_the_dev_rows_are_the_evidence(tmp_path: Path) -> None:
+    dev = rows_of(texts(100, easy=True, start=500) + texts(20, easy=False, start=500), "topic", "urgent")
+    passes = (sw.Readout(), sw.Student(), sw.Cascade(margin=0.03))
+    made, _ = compiled(tmp_path, *passes, train=TRAIN[::2], dev=dev)
+    assert any(note.startswith("cascade:") and "of 120;" in note for note in made.notes)
 
 
 # What it is made of

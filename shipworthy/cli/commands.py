@@ -60,6 +60,7 @@ COMPILING = options(
         default="",
         help="What may be spent: calls=500,tokens=2M,usd=2.50,minutes=10; whichever ends first.",
     ),
+    click.option("--reflect-lm", help="An LM that can reflect, to propose instructions at -O 3."),
     SEED,
     click.option("--fresh", is_flag=True, help="Forget what was asked of the LM before."),
 )

@@ -3,9 +3,9 @@
 from .budget import Budget, Meter, Price, Spent
 from .compile import Compiled, compile_program, git_commit
 from .heads import fit_student, oof_folds
-from .passes import Cascade, Demos, DSPyOptimizer, Readout, Student
+from .passes import Cascade, Demos, DSPyOptimizer, Instructions, Readout, Student
 from .plan import Plan, plan_of
-from .recipe import Gate, Recipe
+from .recipe import Gate, Pass, Recipe
 from .source import Source, load_source, source_of
 
 __all__ = [
@@ -15,7 +15,9 @@ __all__ = [
     "DSPyOptimizer",
     "Demos",
     "Gate",
+    "Instructions",
     "Meter",
+    "Pass",
     "Plan",
     "Price",
     "Readout",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -114,6 +114,7 @@ class Meter:
     Args:
         budget: the limits; lm: whose calls count.
         price: of the LM; needed for a budget in US$.
+        also: further LMs whose calls count, with their prices.
         clock: seconds.
 
     Raises:
@@ -126,37 +127,36 @@ class Meter:
         lm: Recorded,
         *,
         price: Price | None = None,
+        also: Sequence[tuple[Recorded, Price | None]] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if budget.usd is not None and price is None:
-            raise InputError(
-                f"a budget in US$ needs the price of {lm.id}",
-                hint="state it in pyproject.toml, as your provider's page has it: "
-                '[tool.shipworthy.prices] "provider/model" = { input = 0.15, output = 0.60 }, '
-                "in US$ for a million tokens",
-            )
         self.budget = budget
-        self._lm = lm
-        self._price = price
         self._clock = clock
         self._start = clock()
-        self._calls = lm.calls
-        self._usage = lm.usage
+        self._lms = [(one, cost, one.calls, one.usage) for one, cost in ((lm, price), *also)]
+        for one, cost, _, _ in self._lms:
+            if budget.usd is not None and cost is None:
+                raise InputError(
+                    f"a budget in US$ needs the price of {one.id}",
+                    hint="state it in pyproject.toml, as your provider's page has it: "
+                    '[tool.shipworthy.prices] "provider/model" = { input = 0.15, output = 0.60 }, '
+                    "in US$ for a million tokens",
+                )
 
     def spent(self) -> Spent:
         """So far."""
-        usage, before = self._lm.usage, self._usage
-        own = Usage(
-            usage.tokens_in - before.tokens_in,
-            usage.tokens_cached - before.tokens_cached,
-            usage.tokens_out - before.tokens_out,
-        )
-        return Spent(
-            calls=self._lm.calls - self._calls,
-            tokens=own.tokens,
-            usd=self._price.usd(own) if self._price else None,
-            seconds=self._clock() - self._start,
-        )
+        calls = tokens = 0
+        usd: float | None = 0.0
+        for lm, price, calls_before, before in self._lms:
+            own = Usage(
+                lm.usage.tokens_in - before.tokens_in,
+                lm.usage.tokens_cached - before.tokens_cached,
+                lm.usage.tokens_out - before.tokens_out,
+            )
+            calls += lm.calls - calls_before
+            tokens += own.tokens
+            usd = None if usd is None or price is None else usd + price.usd(own)
+        return Spent(calls, tokens, usd, self._clock() - self._start)
 
     def room(self) -> int | None:
         """Calls that are left before the first limit; None without limits.

@@ -61,6 +61,8 @@ class Compiled:
             and the calibration error; None where no output is a decision.
         notes: what the passes say.
         run: the MLflow run that keeps it, once it is logged.
+        usd: what the calls cost, where the price is known.
+        races: how the races between candidates ended, as JSON.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Compiled:
     recipe: Recipe
     seed: int
     run: str | None = None
+    usd: float | None = None
+    races: tuple[dict[str, Any], ...] = ()
 
 
 def compile_program(
@@ -89,6 +93,8 @@ def compile_program(
     seed: int = 0,
     provenance: dict[str, Any] | None = None,
     price: Price | None = None,
+    reflect: Recorded | None = None,
+    reflect_price: Price | None = None,
     progress: Progress | None = None,
 ) -> Compiled:
     """Compile a program on an LM.
@@ -101,6 +107,7 @@ def compile_program(
         seed: fixes every draw.
         provenance: what the caller knows of where things come from.
         price: of the LM, for a budget in US$.
+        reflect: another LM, that proposes instructions; reflect_price: its price.
 
     Raises:
         InputError: rows, recipe and program do not fit.
@@ -108,13 +115,13 @@ def compile_program(
         StorageError: the artifact cannot be written.
     """
     start = time.monotonic()
-    calls_before, tokens_before = lm.calls, lm.usage.tokens
     progress = progress or Progress()
     recipe = source.recipe
     if isinstance(recipe.metric, str):
         metric_named(recipe.metric, tuple(field.name for field in source.contract.outputs))
-    meter = Meter(recipe.budget, lm, price=price)
-    context = Context(lm=lm, seed=seed, meter=meter, recipe=recipe, progress=progress)
+    also = [(reflect, reflect_price)] if reflect is not None else []
+    meter = Meter(recipe.budget, lm, price=price, also=also)
+    context = Context(lm=lm, seed=seed, meter=meter, recipe=recipe, progress=progress, reflect=reflect)
     draft = Draft(
         name=source.name,
         contract=source.contract,
@@ -158,22 +165,26 @@ def compile_program(
             "lm": lm.id,
             "journal": lm.journal.digest,
             "dev": scores,
+            "races": draft.races,
             "versions": _versions(),
             **(provenance or {}),
         },
     )
     artifact = out / digest[:16]
     _move(written, artifact)
+    spent = meter.spent()
     return Compiled(
         name=source.name,
         artifact=artifact,
         digest=digest,
         lm=lm.id,
-        lm_calls=lm.calls - calls_before,
-        tokens=lm.usage.tokens - tokens_before,
+        lm_calls=spent.calls,
+        tokens=spent.tokens,
         seconds=time.monotonic() - start,
         dev=scores,
         notes=tuple(draft.notes),
+        usd=spent.usd,
+        races=tuple(draft.races),
         program=load_artifact(artifact, lm=lm if uses_lm else None, version=source.name),
         recipe=recipe,
         seed=seed,

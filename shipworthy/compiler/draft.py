@@ -49,6 +49,7 @@ class Draft:
         unread: rows of `train` that the budget leaves no call for; the students learn from them.
         features: of `reads`, one matrix each over `fit_rows`; shape (N, K).
         notes: what passes have to say to the user.
+        races: how races ended, as JSON, for the report.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Draft:
     unread: list[Row] = field(default_factory=list)
     features: list[NDArray[np.float64]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    races: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def demo_rows(self) -> list[Row]:
@@ -91,10 +93,14 @@ class Draft:
 
 @dataclass(frozen=True)
 class Context:
-    """What passes may use: the LM, the seed, what is left of the budget, the recipe, and who listens."""
+    """What passes may use: the LM, the seed, what is left of the budget, the recipe, and who listens.
+
+    `reflect` is another LM, that proposes instructions, where the user names one.
+    """
 
     lm: Recorded
     seed: int
     meter: Meter
     recipe: Recipe
     progress: Progress
+    reflect: Recorded | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from ..runtime import student_text
 from .budget import Budget
 from .draft import Row
-from .passes import Demos, DSPyOptimizer, Readout
+from .passes import Demos, DSPyOptimizer, Instructions, Readout
 from .source import Source
 
 CHARACTERS_A_TOKEN = 3.5
@@ -93,6 +93,11 @@ def _planned(one: Any, source: Source, rows: int, budget: Budget) -> Planned:
         read = min(rows, budget.calls // max(1, questions)) if budget.calls else rows
         what = f"{read} of {rows} rows" if read < rows else f"{rows} rows"
         return Planned(name, read * questions, f"{what}, {questions} question{'s'[: questions > 1]} each")
+    if isinstance(one, Instructions):
+        if not one.texts:
+            return Planned(name, None, "depends on what --reflect-lm proposes; without one, nothing")
+        most = (1 + len(one.texts)) * rows
+        return Planned(name, most, f"at most: {1 + len(one.texts)} instructions race over {rows} rows")
     if isinstance(one, DSPyOptimizer):
         return Planned(name, None, "the optimizer decides itself, within the budget")
     return Planned(name, 0, "calls no LM")

@@ -112,6 +112,7 @@ def race(
     margin: float = 0.02,
     delta: float = 0.05,
     alpha: float = 0.05,
+    first: int = FIRST,
     room: Callable[[], int | None] = lambda: None,
     on_round: Callable[[Callable[[], Sequence[Standing]]], Any] = lambda _: None,
 ) -> Race:
@@ -123,6 +124,7 @@ def race(
         margin: difference in score that does not matter.
         delta: a candidate rests at first where its chance to be better by the margin is below this.
         alpha: chance that a candidate is dropped wrongly, at any time.
+        first: rows that every candidate reads before anybody rests.
         room: how many more rows may be read by all together; None is no limit.
         on_round: called after each round with a function that gives the standings.
 
@@ -140,7 +142,7 @@ def race(
         counts=np.zeros(k, np.intp),
     )
     order = list(range(k))
-    why = _read(contenders, state, {i: min(FIRST, n_rows) for i in order}, room)
+    why = _read(contenders, state, {i: min(first, n_rows) for i in order}, room)
     while why is None:
         _look(state, margin, alpha)
         on_round(lambda: _standings(contenders, state, delta))

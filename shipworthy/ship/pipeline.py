@@ -12,6 +12,8 @@ from ..compiler import (
     Budget,
     Compiled,
     Demos,
+    Instructions,
+    Pass,
     Readout,
     Recipe,
     Student,
@@ -51,12 +53,17 @@ from .state import (
     prototype_of,
     provenance_of,
     recorded,
+    reflecting,
 )
 
 if TYPE_CHECKING:
     import dspy
 
-LEVELS = {1: (Readout(questions=False),), 2: (Demos(), Readout(), Student())}
+LEVELS: dict[int, tuple[Pass, ...]] = {
+    1: (Readout(questions=False),),
+    2: (Demos(), Readout(), Student()),
+    3: (Demos(), Instructions(), Readout(), Student()),
+}
 
 
 def lift(
@@ -115,6 +122,7 @@ def compile(
     lm: str = "local",
     level: int | None = None,
     budget: Budget | str | None = None,
+    reflect_lm: str | None = None,
     seed: int = 0,
     fresh: bool = False,
     progress: Progress | None = None,
@@ -126,8 +134,9 @@ def compile(
         train: rows for a module: mappings, `dspy.Example`s, or a file; for a name the
             project's own rows are taken.
         lm: `local`, `local:PATH.gguf`, or an id of a hosted LM.
-        level: 1 or 2 instead of the recipe's passes.
+        level: 1, 2 or 3 instead of the recipe's passes.
         budget: instead of the recipe's; also as text, such as `calls=500,minutes=10`.
+        reflect_lm: an LM that can reflect, to propose instructions where the recipe races some.
         fresh: forget what was asked of the LM before.
 
     Raises:
@@ -151,7 +160,11 @@ def compile(
     state = home / ".shipworthy"
     identity = ["compile", recipe.as_json(), seed, *source.identity]
     identity += [rows_digest(plain_value(rows)), rows_digest(plain_value(dev))]
-    with recorded(lm, state, identity, fresh=fresh, progress=progress) as model:
+    identity.append(reflect_lm)
+    with (
+        recorded(lm, state, identity, fresh=fresh, progress=progress) as model,
+        reflecting(reflect_lm, model, progress) as reflect,
+    ):
         compiled = compile_program(
             dataclasses.replace(source, recipe=recipe),
             rows,
@@ -162,6 +175,8 @@ def compile(
             seed=seed,
             provenance=provenance_of(home, source.name),
             price=price_of(home, lm),
+            reflect=reflect,
+            reflect_price=price_of(home, reflect_lm) if reflect_lm else None,
             progress=progress,
         )
     atomic_write(state / "latest" / source.name, compiled.artifact.name)
@@ -257,6 +272,7 @@ def ship(
     fresh: bool = False,
     level: int | None = None,
     budget: Budget | str | None = None,
+    reflect_lm: str | None = None,
     progress: Progress | None = None,
     **lifting: Any,
 ) -> Shipped:
@@ -303,6 +319,7 @@ def ship(
         lm=lm,
         level=level,
         budget=budget,
+        reflect_lm=reflect_lm,
         seed=seed,
         fresh=fresh,
         progress=progress,
@@ -335,7 +352,7 @@ def with_options(recipe: Recipe, level: int | None, budget: Budget | str | None)
     """The recipe with the passes of a level, and the budget, where they are given."""
     if level is not None:
         if level not in LEVELS:
-            raise InputError(f"there is no level {level}", hint="use -O 1 or -O 2")
+            raise InputError(f"there is no level {level}", hint="use -O 1, 2 or 3")
         recipe = dataclasses.replace(recipe, passes=LEVELS[level])
     if budget:
         stated = Budget.parse(budget) if isinstance(budget, str) else budget

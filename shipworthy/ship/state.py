@@ -117,6 +117,21 @@ def recorded(
         model.close()
 
 
+@contextmanager
+def reflecting(
+    lm: str | None, beside: Recorded, progress: Progress | None = None
+) -> Iterator[Recorded | None]:
+    """The LM that proposes instructions, behind the journal of the work; None where none is named."""
+    if lm is None:
+        yield None
+        return
+    opened = open_lm(lm, patience=PATIENCE, say=(progress or Progress()).say)
+    try:
+        yield Recorded(opened, beside.journal)
+    finally:
+        opened.close()
+
+
 def price_of(home: Path, lm: str) -> Price | None:
     """What the project states that an LM costs; a local one costs nothing.
 

@@ -2,8 +2,9 @@
 
 from .cascade import Cascade, CascadePlan
 from .demos import Demos
+from .instructions import Instructions
 from .optimizer import DSPyOptimizer
 from .readout import Readout
 from .student import Student
 
-__all__ = ["Cascade", "CascadePlan", "DSPyOptimizer", "Demos", "Readout", "Student"]
+__all__ = ["Cascade", "CascadePlan", "DSPyOptimizer", "Demos", "Instructions", "Readout", "Student"]

@@ -33,6 +33,7 @@ from ..race import race_order
 from .student import Student
 
 TOPIC, KEYWORDS = "topic:", " keywords:"
+WIDTH = 256
 WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -56,7 +57,7 @@ class Readout:
         own_questions: whether decisions after the first are tried with a question of their own.
     """
 
-    width: int = 256
+    width: int = WIDTH
     c: tuple[float, ...] = (0.1, 0.3, 1.0)
     questions: bool = True
     own_questions: bool = True
@@ -127,7 +128,7 @@ class Readout:
         mode = reading_mode(_needed(draft.prompt), draft.contract, lm, draft.fit_rows[0])
         if mode != "logprobs":
             return [Read(mode=mode)]
-        tokens = _tokens(draft, lm, self.width)
+        tokens = reading_tokens(draft, lm, width=self.width)
         openings = self.openings(draft.contract)
         room = context.meter.room()
         if room is not None:  # more rows are worth more than more questions
@@ -147,7 +148,7 @@ class Readout:
         choices = list(field.choices or ())
         labels = [row[field.name] for row in draft.fit_rows]
         classes = np.array([choices.index(label) for label in labels], np.intp)
-        columns = _label_columns(draft.contract, field, draft.reads[reads[0]], context.lm)
+        columns = label_columns(draft.contract, field, draft.reads[reads[0]], context.lm)
 
         def fit(chosen: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Matrix]:
             head = fit_readout(features[chosen], classes[chosen], len(choices), columns, c=c)
@@ -218,7 +219,7 @@ def _without(draft: Draft, context: Context, short: str) -> None:
     draft.notes.append(f"{what} ({short}): the student alone decides")
 
 
-def _tokens(draft: Draft, lm: Recorded, width: int) -> tuple[int, ...]:
+def reading_tokens(draft: Draft, lm: Recorded, *, width: int = WIDTH) -> tuple[int, ...]:
     """First tokens of the labels, then of the words that most training rows hold."""
     found: dict[int, None] = {}
     for field in draft.contract.decisions:
@@ -245,7 +246,7 @@ def _needed(prompt: PromptSpec | None) -> PromptSpec:
     return prompt
 
 
-def _label_columns(contract: Contract, field: Field, read: Read, lm: Recorded) -> Sequence[int]:
+def label_columns(contract: Contract, field: Field, read: Read, lm: Recorded) -> Sequence[int]:
     """The column of each class's own label among a read's features, or -1."""
     choices = field.choices or ()
     if read.mode == "generated":

@@ -1,0 +1,303 @@
+"""Race instructions against each other: a person's alternatives, and what an LM that can reflect proposes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError, ScoringError
+from ...runtime import (
+    Decide,
+    Generate,
+    PromptSpec,
+    Read,
+    StepSpec,
+    opening_of,
+    ordered_map,
+    plain_value,
+    read_features,
+    reading_mode,
+    render_decide,
+    render_generate,
+    run_step,
+)
+from ...runtime import Heads as NoHeads
+from ...scoring import Metric, metric_of, paired_difference
+from ..draft import Context, Draft, Row
+from ..heads import fit_readout, oof_folds
+from ..race import FIRST, Contender, Race, Scores, race, race_order
+from .propose import propose
+from .readout import label_columns, reading_tokens
+
+CONFIRM_AT_LEAST = 10
+C = 0.3
+"""Inverse strength of the penalty of the small readouts that are raced; the final one chooses its own."""
+MAX_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """Race the instruction at hand against alternatives, and take the winner over if it is confirmed.
+
+    Decisions are raced by the Brier score (1950) of a readout that is cross-fitted on the
+    rows read so far, one call a row; other outputs by the recipe's metric on what is
+    generated. The winner must hold on rows that the race has not used; the first instruction
+    stays where it does not.
+
+    Attributes:
+        texts: alternatives of your own.
+        propose: how many MIPROv2's proposer writes (Opsahl-Ong et al. 2024), on the LM that
+            `--reflect-lm` names; without such an LM, none: a small model cannot reflect.
+        confirm: share of the training rows kept out of the race for the confirmation.
+        margin: difference in score that does not matter.
+    """
+
+    texts: tuple[str, ...] = ()
+    propose: int = 6
+    confirm: float = 0.2
+    margin: float = 0.01
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "texts", tuple(self.texts))
+        if not 0 < self.confirm < 1:
+            raise InputError(f"a share lies between 0 and 1, not {self.confirm}", where="Instructions")
+        if any(not isinstance(text, str) or not text.strip() for text in self.texts):
+            raise InputError("an instruction is text, and not empty", where="Instructions")
+
+    def apply(self, draft: Draft, context: Context) -> None:
+        """Set the draft's instruction."""
+        if draft.readouts or draft.students:
+            raise InputError("instructions are raced before anything is fitted", hint="reorder the passes")
+        texts = [draft.instruction, *self.texts]
+        if self.propose and context.reflect is not None:
+            texts += propose(draft, context, context.reflect, self.propose)
+        texts = list(dict.fromkeys(text.strip() for text in texts))
+        if len(texts) == 1:
+            draft.notes.append(
+                "no instruction to race: write some, Instructions(texts=...), or name an LM that can "
+                "propose some with --reflect-lm (a small one cannot)"
+            )
+            return
+        rows = draft.fit_rows[: len(draft.fit_rows) - draft.n_dev]
+        order = [rows[i] for i in race_order(_strata(draft, rows), seed=context.seed)]
+        aside = max(CONFIRM_AT_LEAST, round(self.confirm * len(order)))
+        if len(order) < 2 * aside:
+            draft.notes.append(f"{len(order)} training rows are too few to race instructions")
+            return
+        confirming, racing = order[:aside], order[aside:]
+        contenders = [_contender(text, draft, context, racing) for text in texts]
+        result = self._race(contenders, draft, context, len(racing))
+        _settle(texts, contenders, result, confirming, draft, context)
+
+    def _race(self, contenders: Sequence[Contender], draft: Draft, context: Context, n: int) -> Race:
+        # What the passes behind this one need is kept back: a better instruction is worth nothing unread.
+        kept = len(draft.fit_rows)
+
+        def room() -> int | None:
+            left = context.meter.room()
+            return None if left is None else max(0, left - kept)
+
+        classes = max((len(own.choices or ()) for own in draft.contract.decisions), default=0)
+        context.progress.start(f"racing {len(contenders)} instructions", len(contenders) * n)
+        result = race(
+            contenders,
+            n,
+            first=max(FIRST, 3 * classes),
+            margin=self.margin,
+            room=room,
+            on_round=lambda standings: context.progress.advance(sum(one.rows for one in standings())),
+        )
+        context.progress.finish()
+        return result
+
+
+@dataclass
+class _Reading:
+    """An instruction for decisions: its score on a row is that of a readout fitted without the row's fold."""
+
+    name: str
+    prompt: PromptSpec
+    read: Read
+    draft: Draft
+    context: Context
+    rows: list[Row]
+    features: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def scores(self, n: int) -> Scores:
+        self._read_to(n)
+        found = np.zeros(n)
+        for own in self.draft.contract.decisions:
+            classes = self._classes(own, self.rows[:n])
+            folds = oof_folds([row[own.name] for row in self.rows[:n]], n_dev=0, seed=self.context.seed)
+            for fitted_on, held in folds:
+                found[held] += self._brier(own, classes, fitted_on, held, np.stack(self.features))
+        return found / len(self.draft.contract.decisions)
+
+    def on(self, rows: list[Row]) -> Scores:
+        """Scores on other rows, by readouts fitted on all rows read in the race."""
+        n = len(self.features)
+        both = _Reading(self.name, self.prompt, self.read, self.draft, self.context, self.rows[:n] + rows)
+        both.features = list(self.features)
+        both._read_to(n + len(rows))
+        stacked, found = np.stack(both.features), np.zeros(len(rows))
+        held = np.arange(n, n + len(rows))
+        for own in self.draft.contract.decisions:
+            found += self._brier(own, self._classes(own, both.rows), np.arange(n), held, stacked)
+        return found / len(self.draft.contract.decisions)
+
+    def _read_to(self, n: int) -> None:
+        decide = Decide(prompt=self.prompt, reads=(self.read,), heads={})
+        contract, lm = self.draft.contract, self.context.lm
+
+        def ask(row: Row) -> NDArray[np.float32]:
+            return read_features(decide, contract, lm, row)[0]
+
+        new = self.rows[len(self.features) : n]
+        for outcome in ordered_map(ask, new, workers=lm.workers):
+            self.features.append(outcome.unwrap())
+
+    def _brier(
+        self,
+        own: Any,
+        classes: NDArray[np.intp],
+        fitted_on: NDArray[np.intp],
+        held: NDArray[np.intp],
+        features: NDArray[np.float32],
+    ) -> Scores:
+        size = len(own.choices or ())
+        columns = label_columns(self.draft.contract, own, self.read, self.context.lm)
+        head = fit_readout(features[fitted_on].astype(np.float64), classes[fitted_on], size, columns, c=C)
+        shares = np.exp(np.stack([head.log_probabilities(features[i]) for i in held]))
+        truth = np.eye(size)[classes[held]]
+        return np.asarray(np.clip(1 - ((shares - truth) ** 2).sum(axis=1) / 2, 0.0, 1.0))
+
+    @staticmethod
+    def _classes(own: Any, rows: Sequence[Row]) -> NDArray[np.intp]:
+        options = list(own.choices or ())
+        return np.array([options.index(row[own.name]) for row in rows], np.intp)
+
+
+@dataclass
+class _Writing:
+    """An instruction for generated outputs: its score on a row is the metric of what it generates."""
+
+    name: str
+    step: StepSpec
+    metric: Metric
+    draft: Draft
+    context: Context
+    rows: list[Row]
+    found: list[float] = field(default_factory=list)
+
+    def scores(self, n: int) -> Scores:
+        self.found += self._scored(self.rows[len(self.found) : n])
+        return np.array(self.found[:n])
+
+    def on(self, rows: list[Row]) -> Scores:
+        """Scores on other rows."""
+        return np.array(self._scored(rows))
+
+    def _scored(self, rows: list[Row]) -> list[float]:
+        outputs = [own.name for own in self.draft.contract.outputs]
+
+        def ask(row: Row) -> Mapping[str, Any]:
+            return run_step(self.draft.name, self.step, NoHeads({}, None), self.context.lm, row).outputs
+
+        scores = []
+        for row, outcome in zip(rows, ordered_map(ask, rows, workers=self.context.lm.workers), strict=True):
+            if outcome.error is not None:  # an answer that cannot be used is a wrong one
+                scores.append(0.0)
+                continue
+            labels = plain_value({name: row[name] for name in outputs})
+            score = self.metric.score(plain_value(dict(outcome.unwrap())), labels, plain_value(row))
+            if score.value is None:
+                raise ScoringError(
+                    f"the metric fails on a training row: {score.failure.message if score.failure else ''}",
+                    hint="mend the metric of the recipe",
+                    where=str(plain_value(row))[:200],
+                )
+            scores.append(score.value)
+        return scores
+
+
+def _contender(text: str, draft: Draft, context: Context, rows: list[Row]) -> _Reading | _Writing:
+    contract = draft.contract
+    name = " ".join(text.split())[:60]
+    if contract.decisions:
+        prompt = render_decide(text, contract, draft.demos)
+        primary = max(contract.decisions, key=lambda own: len(own.choices or ()))
+        mode = reading_mode(prompt, contract, context.lm, rows[0])
+        tokens = reading_tokens(draft, context.lm) if mode == "logprobs" else ()
+        read = Read(mode=mode, opening=opening_of(primary) if tokens else "", tokens=tokens)
+        return _Reading(name, prompt, read, draft, context, rows)
+    sides = contract.as_json()
+    prompt = render_generate(text, contract, draft.demos, contract.outputs)
+    outputs = tuple(own.name for own in contract.outputs)
+    step = StepSpec(
+        instruction=text,
+        inputs=sides["inputs"],
+        outputs=sides["outputs"],
+        generate=Generate(prompt=prompt, outputs=outputs, max_tokens=MAX_TOKENS),
+    )
+    metric = metric_of(context.recipe.metric, contract.outputs, rows)
+    return _Writing(name, step, metric, draft, context, rows)
+
+
+def _settle(
+    texts: Sequence[str],
+    contenders: Sequence[_Reading | _Writing],
+    result: Race,
+    confirming: list[Row],
+    draft: Draft,
+    context: Context,
+) -> None:
+    """Take the winner over if it holds on rows that the race has not used; keep what happened."""
+    winner, kept = result.winner, 0
+    confirmed: dict[str, Any] | None = None
+    room = context.meter.room()
+    affordable = room is None or room >= 2 * len(confirming) + len(draft.fit_rows)
+    if winner and affordable:
+        gaps = contenders[winner].on(confirming) - contenders[0].on(confirming)
+        mean, n = float(gaps.mean()), len(gaps)
+        wins = paired_difference(gaps > 0, gaps < 0)
+        kept = winner if mean >= 0 else 0
+        confirmed = {"difference": mean, "n": n, "better_on": wins.wins, "worse_on": wins.losses}
+    standings = [asdict(standing) for standing in result.standings]
+    draft.races.append(
+        {
+            "what": "instructions",
+            "why": result.why,
+            "rows": result.rows,
+            "winner": winner,
+            "kept": kept,
+            "confirmed": confirmed,
+            "texts": list(texts),
+            "standings": standings,
+        }
+    )
+    draft.instruction = texts[kept]
+    ended = {"decided": "decided", "rows": "all rows were read", "budget": "the budget was spent"}[result.why]
+    note = f"{len(texts)} instructions raced over {result.rows} rows ({ended})"
+    if not winner:
+        note += ": the first one stays"
+    elif confirmed is None:
+        note += ": the budget leaves no rows to confirm the winner on, so the first one stays"
+    else:
+        verb = "is confirmed" if kept else "is not confirmed, and the first one stays"
+        note += (
+            f": number {winner + 1} wins, and {verb} on {confirmed['n']} rows that the race had not used "
+            f"({100 * confirmed['difference']:+.1f} points)"
+        )
+    draft.notes.append(note)
+
+
+def _strata(draft: Draft, rows: Sequence[Row]) -> list[str]:
+    decisions = draft.contract.decisions
+    if not decisions:
+        return [""] * len(rows)
+    primary = max(decisions, key=lambda own: len(own.choices or ()))
+    return [str(row[primary.name]) for row in rows]
