@@ -447,6 +447,17 @@ def test_the_thresholds_are_those_of_the_cascade_and_count_the_loss_that_ended_i
     assert np.array_equal(mixed[61:], choice.held_out[61:])
 
 
+def test_a_student_that_has_no_part_in_the_mix_is_kept_for_the_cascade() -> None:
+    choice = _choice(program=[1] * 100, alone=[1] * 100, sure=[0.9] * 100)
+    without = replace(choice, head=replace(choice.head, student=None, mix=(1.0, 0.0)))
+    plan, _ = settle_cascade(sw.Cascade(margin=0.04), {"a": without}, target=0.9)
+    assert plan is not None
+    head, logprobs = plan.choices["a"].head, np.array([-1.0])
+    row = (np.array([0]), np.array([1.0]))
+    assert head.student is not None
+    assert np.array_equal(head.probabilities(logprobs, row), without.head.probabilities(logprobs, None))
+
+
 def test_a_share_too_small_to_matter_is_left_to_the_lm() -> None:
     n = 100
     choice = _choice(program=[1] * n, alone=[1, 1, *[0] * 98], sure=np.linspace(0.99, 0.6, n).tolist())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -151,3 +152,52 @@ def test_the_same_inputs_give_the_same_program(tmp_path: Path) -> None:
         compiled(tmp_path / str(i), sw.Instructions(texts=(GOOD,)), sw.Readout()).digest for i in range(2)
     }
     assert len(digests) == 1
+
+
+class Reflects(Understands):
+    """A stand-in for an LM that can reflect: whatever DSPy asks for, it writes the good instruction."""
+
+    id = "stand-in/reflects"
+    reads_logprobs = False
+
+    def generate(
+        self, prompt: Prompt, *, max_tokens: int = 0, schema: Any = None, logprobs: bool = False
+    ) -> Generation:
+        asked = re.findall(
+            r"\[\[ ## (\w+) ## \]\]", prompt.messages()[-1]["content"].rpartition("Respond")[2]
+        )
+        text = "\n\n".join(f"[[ ## {name} ## ]]\n{GOOD}" for name in dict.fromkeys(asked))
+        return Generation(text, True, Usage(50, 0, 20, 1.0))
+
+
+def test_an_lm_that_can_reflect_proposes_and_its_calls_count(tmp_path: Path) -> None:
+    source = source_of(
+        dspy.Predict(Sort), name="sort", recipe=sw.Recipe(passes=[sw.Instructions(propose=2), sw.Readout()])
+    )
+    journal = Journal(tmp_path / "journal.jsonl")
+    lm, reflect = Recorded(Understands(), journal), Recorded(Reflects(), journal)
+    made = compile_program(source, rows(), lm=lm, lm_name="stand-in", reflect=reflect, out=tmp_path / "out")
+    assert reflect.calls > 0
+    assert made.lm_calls == lm.calls + reflect.calls
+    assert GOOD in made.races[0]["texts"]
+    assert made.program.spec.steps["sort"].instruction == GOOD
+
+
+def test_a_row_with_a_secret_is_not_shown_to_it(tmp_path: Path) -> None:
+    token = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6"
+    train = [*rows(), {"text": f"where is {token}", "topic": "lost"}]
+    seen: list[str] = []
+
+    class Listens(Reflects):
+        def generate(self, prompt: Prompt, **more: Any) -> Generation:
+            seen.append(json.dumps(prompt.messages()))
+            return super().generate(prompt, **more)
+
+    source = source_of(
+        dspy.Predict(Sort), name="sort", recipe=sw.Recipe(passes=[sw.Instructions(propose=1), sw.Readout()])
+    )
+    journal = Journal(tmp_path / "journal.jsonl")
+    lm, reflect = Recorded(Understands(), journal), Recorded(Listens(), journal)
+    compile_program(source, train, lm=lm, lm_name="stand-in", reflect=reflect, out=tmp_path / "out")
+    assert seen
+    assert not any(token in text for text in seen)
