@@ -32,6 +32,7 @@ class Words:
     def __init__(self) -> None:
         self.words: dict[str, int] = {}
         self.calls = 0
+        self.most = sys.maxsize
 
     def tokenize(self, text: str) -> list[int]:
         return [
@@ -41,6 +42,8 @@ class Words:
         ]
 
     def score(self, prompt: Prompt, questions: Sequence[Question]) -> list[Scores]:
+        if self.calls >= self.most:
+            raise OutOfTime
         self.calls += len(questions)
         found = []
         for question in questions:
@@ -193,3 +196,53 @@ def test_json_results_hold_what_the_tables_need() -> None:
     assert found.right("GEPA", "choice", "100") == [0] * 100
     assert "**no**" in report.goals([found])
     assert json.dumps(found.right("GEPA", "grammar", "50")) == "null"
+
+
+def test_a_stopped_unit_goes_on_and_its_last_program_is_the_best_by_its_own_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = pytest.importorskip("compile_cost_units", reason="needs dspy")
+    monkeypatch.setattr(units, "RESULTS", tmp_path)
+    rows = tuple({"text": f"{LABELS[i % 4]} {i}", "intent": LABELS[i % 4]} for i in range(12))
+    engine = Words()
+    key = units.Key("invented", 0, "RandomSearch", "choice")
+
+    def bench() -> Any:
+        calls = Journal(tmp_path / "calls.jsonl")
+        return units.Bench(rows, rows[:4], LABELS, Timed(engine), calls, tmp_path, lambda _: None)
+
+    engine.most = 150
+    with pytest.raises(OutOfTime):
+        units.run_unit(key, bench())
+    engine.most = sys.maxsize
+    whole = bench()
+    assert not units.is_done(key, whole)
+    units.run_unit(key, whole)
+    assert units.is_done(key, whole)
+    found = key.read()
+    last = found["runs"]["all"]
+    assert found["runs"]["50"]["program"] in found["programs"]
+    assert found["runs"]["1000"]["program"] == last["program"]
+    assert last["distinct"]["calls"] <= last["all"]["calls"]
+    assert len(found["programs"][last["program"]]["right"]) == 4
+    engine.most = 0
+    key.path.unlink()
+    units.run_unit(key, bench())  # the journal has every call
+    again = key.read()["runs"]["all"]
+    assert again["distinct"] == last["distinct"], "with what it took when it was made"
+
+
+def test_train_rows_are_cut_to_size_with_the_classes_in_proportion_and_the_test_rows_are_always_the_same(
+    tmp_path: Path,
+) -> None:
+    bench = pytest.importorskip("compile_cost", reason="needs dspy")
+    for split, n in (("train", 500), ("test", 700)):
+        lines = [json.dumps({"text": f"{split} {i}", "intent": LABELS[i % 4], "note": "x"}) for i in range(n)]
+        (tmp_path / f"invented.{split}.jsonl").write_text("\n".join(lines))
+    first, second = (bench.rows_of(tmp_path, "invented", seed) for seed in (0, 1))
+    assert [row["intent"] for row in first.train].count("card lost") == bench.N_TRAIN / 4
+    assert set(first.train[0]) == {"text", "intent"}
+    assert first.test == second.test
+    assert first.train != second.train
+    texts = [sorted(row["text"] for row in rows.train) for rows in (first, second)]
+    assert texts[0] == texts[1], "the seed orders them, and draws no others"

@@ -187,6 +187,14 @@ class Meter:
         name = min(rooms, key=lambda name: rooms[name]) if rooms else ""
         return f"{name}={getattr(self.budget, name):g}" if name else ""
 
+    def words(self) -> str:
+        """What was spent, and the calls that are left, for a line of progress."""
+        spent, room = self.spent(), self.room()
+        text = f"{spent.calls:,} calls, {spent.tokens:,} tokens"
+        if spent.usd:
+            text += f", US$ {spent.usd:.2f}"
+        return text if room is None else f"{text}; {room:,} calls left ({self.limit()})"
+
     def _estimates(self) -> bool:
         return any((self.budget.tokens, self.budget.usd, self.budget.minutes))
 

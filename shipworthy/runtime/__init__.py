@@ -11,7 +11,7 @@ from .executor import Answer, StepTrace, read_features, reading_mode, run_step, 
 from .lines import error_line, line_of
 from .parallel import Outcome, ordered_map
 from .program import Program, load_artifact
-from .progress import Progress
+from .progress import STANDING_HEADERS, Pace, Progress, standing_cells
 from .readout import DecisionHead, Heads, ReadoutHead, StudentHead, log_softmax
 from .render import opening_of, render_decide, render_generate
 from .spec import (
@@ -31,6 +31,7 @@ from .tfidf import Tfidf
 
 __all__ = [
     "READ_NOTES",
+    "STANDING_HEADERS",
     "Answer",
     "Contract",
     "Decide",
@@ -42,6 +43,7 @@ __all__ = [
     "Heads",
     "LMSpec",
     "Outcome",
+    "Pace",
     "Probe",
     "Program",
     "ProgramSpec",
@@ -69,6 +71,7 @@ __all__ = [
     "render_decide",
     "render_generate",
     "run_step",
+    "standing_cells",
     "student_text",
     "value_text",
     "wire_schema",

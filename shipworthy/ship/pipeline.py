@@ -39,6 +39,7 @@ from ..runtime import Progress, load_artifact, plain_value
 from ..scoring import Metric
 from .gate import hold_against
 from .metrics import certifying_metric
+from .notebook import default_progress
 from .results import Certified, Lift, Shipped
 from .rows import given_rows, prepare, read_split
 from .state import (
@@ -88,7 +89,7 @@ def lift(
         SourceError: files that a person has changed would be overwritten.
         StorageError: the disk.
     """
-    progress = progress or Progress()
+    progress = progress or default_progress()
     prompt = read_prototype(prototype, name=name, format=format)
     table = load_table(examples) if examples is not None else None
     lifted = infer(prompt, table, inputs=inputs, outputs=outputs)
@@ -145,7 +146,7 @@ def compile(
         RegistryError: MLflow, where each compile is a run, cannot be reached.
     """
     home = Path(project) if project else find_project(Path.cwd()) or Path.cwd()
-    progress = progress or Progress()
+    progress = progress or default_progress()
     dev: list[dict[str, Any]] = []
     if isinstance(program, str):
         source = load_source(home, program)
@@ -207,7 +208,7 @@ def certify(
         RegistryError: MLflow, where looks are counted, cannot be reached.
     """
     home = Path(project) if project else find_project(Path.cwd()) or Path.cwd()
-    progress = progress or Progress()
+    progress = progress or default_progress()
     artifact = artifact_of(home, program)
     loaded = load_artifact(artifact)
     name = loaded.name
@@ -283,7 +284,7 @@ def ship(
         NameTakenError: the name is registered with another contract.
         OutsideError: the LM, the registry or the disk fails.
     """
-    progress = progress or Progress()
+    progress = progress or default_progress()
     lifted: Lift | None = None
     if is_prototype(prototype):
         if examples is None:

@@ -4,19 +4,18 @@ What it may cost is stated and proven. A row is *lost* where the student gets a 
 that the program as it was settled gets right. The cut is the lowest confidence of the
 students above which, of all rows like these, at most a share `margin` is answered by them and
 lost; and it is so with probability 1 - `delta`. So neither the share of rows with everything
-right nor that of any decision falls by more than `margin`, whatever the LM is worth on the
-rest. What the students get right and the program does not is no part of the promise: it only
-helps.
+right nor that of any decision falls by more than `margin`. What the students get right and the
+program does not is no part of the promise: it only helps.
 
 Why the bound is exact although the cut is chosen on the rows that it is proven on: the share
 that is lost can only grow as the cut goes down (nested sets), so the one cut at which it
-crosses the margin is a fixed number. A cut that breaks the promise lies below that number
-and has let through at most `k` of the n held-out rows as lost, and so has the number itself: of
-losses that are binomial with share `margin`, that has probability delta at most, if `k` is
-chosen for it. One exact binomial bound (Clopper and Pearson 1934) at one look therefore serves
-for all cuts: upper confidence bounds for monotone risks (Bates et al. 2021, J. ACM 68 (6),
-theorem 1). That losses are counted, and not gains against losses, keeps the risk monotone. It is
-the negative flips (Yan et al. 2021, CVPR) of going from the program to the student.
+crosses the margin is a fixed number. A cut that breaks the promise lies below that number.
+It lets through at most `k` lost rows of the n held out, so the number does too; but from there
+on the losses are binomial with share `margin`, and `k` is chosen so that as few have probability
+delta at most. One exact binomial bound (Clopper and Pearson 1934) at one look therefore serves
+for all cuts: upper confidence bounds for monotone risks (Bates et al. 2021, J. ACM 68 (6), 43).
+That losses are counted, and not gains against losses, keeps the risk monotone. They are the
+negative flips (Yan et al. 2021, CVPR) of going from the program to the student.
 
 What it rests on: rows to come are drawn as these were, and the students that ship, fitted on all
 rows, lose about as much as those that were fitted without the row's fold. Surer and better for

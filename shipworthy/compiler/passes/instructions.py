@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ from ...runtime import Heads as NoHeads
 from ...scoring import Metric, metric_of, paired_difference
 from ..draft import Context, Draft, Row
 from ..heads import fit_readout, oof_folds
-from ..race import FIRST, Contender, Race, Scores, race, race_order
+from ..race import FIRST, Contender, Race, Scores, Standing, race, race_order
 from .propose import propose
 from .readout import label_columns, reading_tokens
 
@@ -101,6 +101,12 @@ class Instructions:
             left = context.meter.room()
             return None if left is None else max(0, left - kept)
 
+        def show(standings: Callable[[], Sequence[Standing]]) -> None:
+            now = [asdict(one) for one in standings()]
+            context.progress.status(context.meter.words())
+            context.progress.standings(now)
+            context.progress.advance(sum(one["rows"] for one in now))
+
         classes = max((len(own.choices or ()) for own in draft.contract.decisions), default=0)
         context.progress.start(f"racing {len(contenders)} instructions", len(contenders) * n)
         result = race(
@@ -109,7 +115,7 @@ class Instructions:
             first=max(FIRST, 3 * classes),
             margin=self.margin,
             room=room,
-            on_round=lambda standings: context.progress.advance(sum(one.rows for one in standings())),
+            on_round=show,
         )
         context.progress.finish()
         return result

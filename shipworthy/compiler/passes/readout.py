@@ -192,6 +192,7 @@ def _read(draft: Draft, context: Context) -> str:
         outcomes = ordered_map(ask, [rows[i] for i in batch], workers=context.lm.workers)
         for i, outcome in zip(batch, outcomes, strict=True):
             found[i] = outcome.unwrap()
+            context.progress.status(meter.words())
             context.progress.advance(len(found))
     context.progress.finish()
     if len(found) < least:
