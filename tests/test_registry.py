@@ -329,3 +329,35 @@ def test_a_server_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(errors.RegistryError, match="does not answer") as caught:
         resolve("hotel", uri="http://127.0.0.1:9")
     assert "MLFLOW_TRACKING_URI" in caught.value.hint
+
+
+@pytest.mark.slow
+def test_each_candidate_of_a_race_is_a_child_run_with_its_prompts_difference(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from mlflow.tracking import MlflowClient
+
+    artifact = tmp_path / "artifact"
+    artifact.mkdir()
+    (artifact / "program.json").write_text("{}")
+    standing = {"rows": 12, "mean": 0.75, "state": "leads"}
+    compiled = SimpleNamespace(
+        name="desk", digest="d" * 64, lm="local/x", lm_calls=3, tokens=5, seconds=1.0, dev=None, seed=0,
+        recipe=sw.Recipe(), artifact=artifact,
+        races=(
+            {
+                "what": "instructions", "kept": 1, "texts": ["Sort it.", "Sort it well."],
+                "standings": [{**standing, "state": "dropped"}, standing],
+            },
+        ),
+    )  # fmt: skip
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    parent = Registry(uri).log_compile(compiled, {})  # type: ignore[arg-type]
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_run(parent).info.experiment_id
+    children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
+    assert {child.data.tags["shipworthy.state"] for child in children} == {"dropped", "kept"}
+    kept = next(child for child in children if child.data.tags["shipworthy.state"] == "kept")
+    assert kept.data.metrics == {"rows": 12.0, "score": 0.75}
+    path = client.download_artifacts(kept.info.run_id, "prompt.diff", str(tmp_path))
+    assert "+Sort it well." in Path(path).read_text()

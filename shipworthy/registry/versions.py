@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib.metadata
 import json
 import logging
@@ -107,7 +108,29 @@ class Registry:
             for key, value in metrics.items():
                 self._client.log_metric(run, key, float(value))
             self._client.log_artifacts(run, str(compiled.artifact), MODEL)
+            for race in compiled.races:
+                self._log_race(compiled.name, run, race)
         return run
+
+    def _log_race(self, name: str, parent: str, race: Mapping[str, Any]) -> None:
+        """Each candidate of a race as a child run, with how its prompt differs from the first one's."""
+        first = race["texts"][0]
+        for number, (text, standing) in enumerate(zip(race["texts"], race["standings"], strict=True)):
+            tags = {
+                KIND: "candidate",
+                "mlflow.parentRunId": parent,
+                "shipworthy.race": str(race["what"]),
+                "shipworthy.state": "kept" if number == race["kept"] else str(standing["state"]),
+            }
+            names = ("candidate 1", f"candidate {number + 1}")
+            lines = difflib.unified_diff(first.splitlines(), text.splitlines(), *names, lineterm="")
+            difference = "\n".join(lines)
+            with self._run(name, f"{race['what']} {number + 1}", tags) as run:
+                self._client.log_metric(run, "rows", float(standing["rows"]))
+                if standing["rows"]:
+                    self._client.log_metric(run, "score", float(standing["mean"]))
+                self._client.log_text(run, text, "prompt.txt")
+                self._client.log_text(run, difference or "the first one", "prompt.diff")
 
     def log_certificate(self, certificate: Certificate, folder: Path, *, program: str, opponent: str) -> str:
         """Keep a certificate as a run, with the rows that it looked at; gives the run's id."""
