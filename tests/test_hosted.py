@@ -20,7 +20,8 @@ import shipworthy as sw
 from shipworthy import errors
 from shipworthy.compiler import compile_program, source_of
 from shipworthy.lms import LM, Journal, Prompt, Question, Recorded, ensure_weights, open_lm
-from shipworthy.lms.hosted import ERRORS, Hosted, response_format, translated
+from shipworthy.lms.hosted import Hosted, response_format
+from shipworthy.lms.hosted_errors import ERRORS, translated
 from shipworthy.runtime import Field
 from shipworthy.runtime.alternatives import label_logprobs
 

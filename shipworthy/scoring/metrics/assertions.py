@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any as AnyValue
@@ -34,7 +35,7 @@ from .values import same_value
 Inputs = Mapping[str, AnyValue]
 
 
-class Assertion(Described):
+class Assertion(Described, ABC):
     """What all assertions share: the label is not looked at, and a missing answer scores 0."""
 
     needs_label: ClassVar[bool] = False
@@ -43,9 +44,9 @@ class Assertion(Described):
         """1 if it holds, else 0; a value between where a function of one's own says so."""
         return 0.0 if answer is None else check_graded(self.holds(answer))
 
+    @abstractmethod
     def holds(self, answer: AnyValue) -> bool | float:
         """Whether it holds of an answer that is there."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
