@@ -284,6 +284,7 @@ def ship(
         NameTakenError: the name is registered with another contract.
         OutsideError: the LM, the registry or the disk fails.
     """
+    budget = Budget.parse(budget) if isinstance(budget, str) else budget  # before anything is written
     progress = progress or default_progress()
     lifted: Lift | None = None
     if is_prototype(prototype):
