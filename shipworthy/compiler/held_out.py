@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ScoringError
-from ..examples import redact, suspect_labels
-from ..runtime import Field, label_text, student_text
-from ..scoring import calibration_error, mean_interval, metric_of
+from ..examples import redact, redact_value, suspect_labels
+from ..runtime import Field, label_text, plain_value, student_text
+from ..scoring import Metric, calibration_error, mean_interval, metric_of
 from .draft import Draft, Row
 from .heads import Matrix
 from .recipe import Recipe
 from .settle import Choice
 
+FAILING = 0.1
+"""Share of rows that a metric may fail on before a compile stops."""
 SHOWN = 3
 SHOWN_CHARACTERS = 60
 
@@ -49,13 +52,18 @@ def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict
         return None
     rows, columns = _columns(draft, choices)
     metric = metric_of(recipe.metric, draft.contract.outputs, rows)
-    found = []
-    for row, *said in zip(rows, *(column.said for column in columns), strict=True):
-        answer = {column.field.name: value for column, value in zip(columns, said, strict=True)}
-        found.append(metric.score(answer, {name: row[name] for name in answer}, row).value)
-    scores = np.array([score for score in found if score is not None])
-    if not len(scores):
-        raise ScoringError("the metric can score no training row", hint="mend the metric of the recipe")
+    answers = [
+        {column.field.name: value for column, value in zip(columns, said, strict=True)}
+        for said in zip(*(column.said for column in columns), strict=True)
+    ]
+    scores = _scores(metric, answers, rows, draft)
+    right = np.all([column.right for column in columns], axis=0)
+    if len(scores) > 1 and len(set(scores)) == 1 and 0 < right.sum() < len(right):
+        raise ScoringError(
+            f"the metric {metric.name!r} gives {scores[0]:g} to every row, right or wrong: "
+            "nothing can be learnt from it",
+            hint="mend the metric of the recipe",
+        )
     calibration = {
         column.field.name: calibration_error(np.exp(column.held_out.max(axis=1)), column.right)
         for column in columns
@@ -69,6 +77,37 @@ def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict
         "calibration_error": {name: found.value for name, found in calibration.items()},
         "calibration_ci": {name: list(found.ci) for name, found in calibration.items()},
     }
+
+
+def _scores(
+    metric: Metric, answers: Sequence[dict[str, Any]], rows: Sequence[Row], draft: Draft
+) -> NDArray[np.float64]:
+    """Of the rows that the metric can score.
+
+    Raises:
+        ScoringError: it fails on more than `FAILING` of them; names the first row, its values and why.
+    """
+    scores, failed = [], []
+    for answer, row in zip(answers, rows, strict=True):
+        labels = plain_value({name: row[name] for name in answer})
+        inputs = plain_value({field.name: row[field.name] for field in draft.contract.inputs})
+        score = metric.score(plain_value(answer), labels, inputs)
+        if score.value is None:
+            failed.append((redact_value({**inputs, **labels}), answer, score.failure))
+        else:
+            scores.append(score.value)
+    if failed:
+        row, answer, failure = failed[0]
+        why = f"{failure.type}: {failure.message}" if failure else "no score"
+        said = f"the metric {metric.name!r} fails on {len(failed)} of {len(rows)} rows"
+        if len(failed) > FAILING * len(rows):
+            raise ScoringError(
+                f"{said}; first: {why}",
+                hint="mend the metric of the recipe; what was asked of the LM is kept",
+                where=f"row {str(row)[:300]}, answered {str(answer)[:200]}",
+            )
+        draft.notes.append(f"{said}, which are left out; first: {why}")
+    return np.array(scores)
 
 
 def suspect_notes(draft: Draft, choices: dict[str, Choice]) -> list[str]:
