@@ -20,6 +20,8 @@ from .settle import Choice
 
 FAILING = 0.1
 """Share of rows that a metric may fail on before a compile stops."""
+TRUSTED = 0.85
+"""Share of held-out rows that a program must get right before its doubts about labels are told."""
 SHOWN = 3
 SHOWN_CHARACTERS = 60
 
@@ -111,11 +113,17 @@ def _scores(
 
 
 def suspect_notes(draft: Draft, choices: dict[str, Choice]) -> list[str]:
-    """A line for each decision some of whose labels look wrong, by confident learning."""
+    """A line for each decision some of whose labels look wrong, by confident learning.
+
+    Where the program itself is often wrong on held-out rows, that it disagrees with a label
+    says little, and nothing is said.
+    """
     notes = []
     rows, columns = _columns(draft, choices)
     for column in columns:
         options = [label_text(choice) for choice in column.field.choices or ()]
+        if column.right.mean() < TRUSTED:
+            continue
         suspects = suspect_labels(column.classes, np.exp(column.held_out))
         shown = [
             f"{_short(draft, rows[suspect.row])!r} is {options[suspect.given]!r}, "
