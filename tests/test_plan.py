@@ -57,5 +57,5 @@ def test_an_optimizer_that_decides_itself_has_no_figure_without_a_budget() -> No
 
 def test_it_is_json() -> None:
     assert planned(sw.Student()).as_json()["passes"] == [
-        {"name": "Student", "calls": 0, "why": "calls no LM"}
+        {"name": "Student", "calls": 0, "why": "calls no LM", "prompts": 0}
     ]

@@ -36,7 +36,7 @@ class TerminalProgress(Progress):
 
     def start(self, task: str, total: int) -> None:
         """A task begins."""
-        self._task, self._pace, self._standings = task, Pace(total), []
+        self._task, self._pace, self._standings, self._status = task, Pace(total), [], ""
         self._last = time.monotonic()
         if not self._drawn:
             self.say(f"{task} ({total})")

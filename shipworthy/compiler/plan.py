@@ -14,8 +14,10 @@ from .source import Source
 
 CHARACTERS_A_TOKEN = 3.5
 """Of English text, about; tokens are an estimate for that reason."""
-FRAME_TOKENS = 40
+FRAME_TOKENS = 20
 """What the chat template and the names of inputs add to a call, about."""
+QUESTION_TOKENS = 8
+"""Of a further question behind a prompt that was read, about."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Planned:
 
     Attributes:
         calls: to the LM; None where the pass decides itself, within the budget.
+        prompts: of these calls, those that read a whole prompt; the others are further questions.
         why: what they are for.
     """
 
     name: str
     calls: int | None
     why: str
+    prompts: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,10 @@ def plan_of(
     texts = [student_text(source.contract, row) for row in train]
     row_tokens = sum(map(len, texts)) / max(1, len(texts)) / CHARACTERS_A_TOKEN + FRAME_TOKENS
     prefix = len(source.instruction) / CHARACTERS_A_TOKEN + demos * row_tokens
-    tokens = None if calls is None else round(calls * (prefix + row_tokens))
+    prompts = min(calls or 0, sum(planned.prompts for planned in passes)) if known is not None else calls
+    tokens = None
+    if calls is not None and prompts is not None:
+        tokens = round(prompts * (prefix + row_tokens) + (calls - prompts) * QUESTION_TOKENS)
     if tokens is not None and recipe.budget.tokens:
         tokens = min(tokens, recipe.budget.tokens)
     usd = None if tokens is None or usd_per_token is None else tokens * usd_per_token
@@ -92,12 +99,14 @@ def _planned(one: Any, source: Source, rows: int, budget: Budget) -> Planned:
             questions = min(questions, max(1, budget.calls // max(1, rows)))
         read = min(rows, budget.calls // max(1, questions)) if budget.calls else rows
         what = f"{read} of {rows} rows" if read < rows else f"{rows} rows"
-        return Planned(name, read * questions, f"{what}, {questions} question{'s'[: questions > 1]} each")
+        return Planned(
+            name, read * questions, f"{what}, {questions} question{'s'[: questions > 1]} each", read
+        )
     if isinstance(one, Instructions):
         if not one.texts:
             return Planned(name, None, "depends on what --reflect-lm proposes; without one, nothing")
         most = (1 + len(one.texts)) * rows
-        return Planned(name, most, f"at most: {1 + len(one.texts)} instructions race over {rows} rows")
+        return Planned(name, most, f"at most: {1 + len(one.texts)} instructions race over {rows} rows", most)
     if isinstance(one, DSPyOptimizer):
         return Planned(name, None, "the optimizer decides itself, within the budget")
     return Planned(name, 0, "calls no LM")

@@ -40,7 +40,7 @@ class NotebookProgress(Progress):
 
     def start(self, task: str, total: int) -> None:
         """A task begins."""
-        self._task, self._pace, self._done, self._standings = task, Pace(total), 0, []
+        self._task, self._pace, self._done, self._standings, self._status = task, Pace(total), 0, [], ""
         self._show(at_once=True)
 
     def advance(self, done: int) -> None:

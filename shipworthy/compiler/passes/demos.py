@@ -58,7 +58,7 @@ class Demos:
         draft.demos = _within(demos, context.lm.context // 2, draft)
         draft.notes.append(f"{len(draft.demos)} demos in the prompt")
         if held := len(draft.train) - len(usable):
-            draft.notes.append(f"{held} rows with what looks like a secret in them are never demos")
+            draft.notes.append(f"rows with what looks like a secret in them are never demos ({held} of them)")
 
 
 def _one_a_class(rows: list[Row], contract: Contract, max_characters: int | None) -> list[Row]:
