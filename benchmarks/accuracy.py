@@ -1,11 +1,12 @@
 """Accuracy and speed of the default compile on public class sets, against simple baselines and the prompt.
 
-    python benchmarks/accuracy.py FOLDER [--set NAME ...] [--free 50]
+    python benchmarks/accuracy.py FOLDER [--set NAME ...] [--free 50] [--run NAME] [--than NAME]
 
 FOLDER holds `NAME.train.jsonl` and `NAME.test.jsonl`, each line `{"text", "intent"}`. Train
 rows serve for everything; the test rows are scored once, at the end. A set that was
-finished is not run again: its row results are kept in `benchmarks/results/accuracy/`,
-and the table in `docs/benchmarks.md` is written from them.
+finished is not run again: its row results are kept in `benchmarks/results/accuracy/RUN/`,
+and the table in `docs/benchmarks.md` is written from them, with the difference to an
+earlier run on the same rows.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from shipworthy.scoring import EXACT, evaluate, paired_difference, wilson
 
 SETS = ("clinc150-10", "banking77-10", "clinc150-40", "banking77-77")
 RESULTS = Path(__file__).parent / "results" / "accuracy"
+RUN, THAN = "second", "first"
+"""The run that the page shows, and the one before it: the default compile of version 0.1's first commits."""
 PROMPT = """Classify what the user wants.
 
 Answer with exactly one of: {labels}
@@ -49,19 +52,26 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--set", dest="sets", action="append", choices=SETS)
     parser.add_argument("--free", type=int, default=50, help="test rows on which the prompt runs freely")
+    parser.add_argument("--run", default=RUN, help="name of this run")
+    parser.add_argument("--than", default=THAN, help="name of the run to compare with")
     given = parser.parse_args()
+    folder = RESULTS / given.run
     for name in given.sets or SETS:
-        done = RESULTS / f"{name}.json"
+        done = folder / f"{name}.json"
         if not done.exists():
             result = run(given.folder, name, given.free)
-            RESULTS.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             done.write_text(json.dumps(result, indent=1))
-    results = [
-        json.loads((RESULTS / f"{name}.json").read_text())
-        for name in SETS
-        if (RESULTS / f"{name}.json").exists()
-    ]
-    write_section("accuracy", f"python benchmarks/accuracy.py FOLDER --free {given.free}", report(results))
+    results, before = (
+        {path.stem: json.loads(path.read_text()) for path in (RESULTS / run).glob("*.json")}
+        for run in (given.run, given.than)
+    )
+    for name, one in results.items():
+        one["before"] = before.get(name, {}).get("ours")
+        if name in before and before[name]["test_sha256"] != one["test_sha256"]:
+            raise SystemExit(f"{name}: the two runs have other test rows")
+    found = [results[name] for name in SETS if name in results]
+    write_section("accuracy", f"python benchmarks/accuracy.py FOLDER --free {given.free}", report(found))
 
 
 def run(folder: Path, name: str, free: int) -> dict[str, Any]:
@@ -128,15 +138,31 @@ def report(results: list[dict[str, Any]]) -> str:
             f"{one['ms_prompt'][0]:.0f} | {one['compile_s']:.0f} s | {one['lm_calls']} "
             f"| {one['peak_mib']} MiB |"
         )
-    mean, low, high = together(results)
+    mean, low, high = together(results, "tfidf_lr")
     lines += [
         "",
         f"All sets together, stratified by set and paired by row: {100 * mean:+.2f} points over TF-IDF + "
         f"logistic regression, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}.",
         "",
-        *(f"- `{one['name']}`: {'; '.join(one['notes'])}" for one in results),
+    ]
+    if all(one["before"] for one in results):
+        mean, low, high = together(results, "before")
+        gains = (paired_difference(one["ours"], one["before"]) for one in results)
+        each = ", ".join(f"{100 * gain.mean:+.1f}" for gain in gains)
+        lines += [
+            f"Over the run before this one: {100 * mean:+.2f} points, 95 % interval {100 * low:+.2f} to "
+            f"{100 * high:+.2f} ({each}, set by set).",
+            "",
+        ]
+    lines += [
+        *(f"- `{one['name']}`: {'; '.join(told(one['notes']))}" for one in results),
     ]
     return "\n".join(lines)
+
+
+def told(notes: list[str]) -> list[str]:
+    """The notes of a compile that say how it decides."""
+    return [note for note in notes if " wrong in " not in note]
 
 
 def share(right: list[int]) -> str:
@@ -145,12 +171,12 @@ def share(right: list[int]) -> str:
     return f"{100 * np.mean(right):.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def together(results: list[dict[str, Any]]) -> tuple[float, float, float]:
+def together(results: list[dict[str, Any]], other: str) -> tuple[float, float, float]:
     """Mean paired difference over all rows, with the interval of a stratified mean (Cochran 1977, ch. 5)."""
     total = sum(len(one["ours"]) for one in results)
     mean = variance = 0.0
     for one in results:
-        gaps = np.array(one["ours"], float) - np.array(one["tfidf_lr"], float)
+        gaps = np.array(one["ours"], float) - np.array(one[other], float)
         weight = len(gaps) / total
         mean += weight * float(gaps.mean())
         variance += weight**2 * float(gaps.var(ddof=1)) / len(gaps)
