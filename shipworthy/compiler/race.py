@@ -141,8 +141,7 @@ def race(
         difference=np.zeros(k),
         counts=np.zeros(k, np.intp),
     )
-    order = list(range(k))
-    why = _read(contenders, state, {i: min(first, n_rows) for i in order}, room)
+    why = _read(contenders, state, dict.fromkeys(range(k), min(first, n_rows)), room)
     while why is None:
         _look(state, margin, alpha)
         on_round(lambda: _standings(contenders, state, delta))

@@ -101,6 +101,15 @@ class Contract:
         return tuple(field for field in self.outputs if field.choices is not None)
 
     @property
+    def primary(self) -> Field:
+        """The decision with the most classes, the first among equals.
+
+        Raises:
+            ValueError: there is no decision.
+        """
+        return max(self.decisions, key=lambda field: len(field.choices or ()))
+
+    @property
     def values(self) -> tuple[Field, ...]:
         """Outputs of any other type, which are generated."""
         return tuple(field for field in self.outputs if field.choices is None)

@@ -62,7 +62,7 @@ class Demos:
 
 
 def _one_a_class(rows: list[Row], contract: Contract, max_characters: int | None) -> list[Row]:
-    primary = max(contract.decisions, key=lambda field: len(field.choices or ()))
+    primary = contract.primary
     others = [field.name for field in contract.decisions if field is not primary]
     texts = [student_text(contract, row) for row in rows]
     tfidf = Tfidf.fit(texts)

@@ -235,7 +235,7 @@ def _contender(text: str, draft: Draft, context: Context, rows: list[Row]) -> _R
     name = " ".join(text.split())[:60]
     if contract.decisions:
         prompt = render_decide(text, contract, draft.demos)
-        primary = max(contract.decisions, key=lambda own: len(own.choices or ()))
+        primary = contract.primary
         mode = reading_mode(prompt, contract, context.lm, rows[0])
         tokens = reading_tokens(draft, context.lm) if mode == "logprobs" else ()
         read = Read(mode=mode, opening=opening_of(primary) if tokens else "", tokens=tokens)
@@ -302,8 +302,7 @@ def _settle(
 
 
 def _strata(draft: Draft, rows: Sequence[Row]) -> list[str]:
-    decisions = draft.contract.decisions
-    if not decisions:
+    if not draft.contract.decisions:
         return [""] * len(rows)
-    primary = max(decisions, key=lambda own: len(own.choices or ()))
+    primary = draft.contract.primary
     return [str(row[primary.name]) for row in rows]

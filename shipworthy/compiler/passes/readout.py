@@ -80,7 +80,7 @@ class Readout:
 
     def fit(self, draft: Draft, context: Context) -> None:
         """Fit candidates for the draft's reads, from what was read."""
-        primary = max(draft.contract.decisions, key=lambda field: len(field.choices or ()))
+        primary = draft.contract.primary
         draft.readouts = {}
         for field in draft.contract.decisions:
             sets = [tuple(range(n + 1)) for n in range(min(3, len(draft.reads)))]
@@ -174,7 +174,7 @@ def _read(draft: Draft, context: Context) -> str:
     decide = Decide(prompt=_needed(draft.prompt), reads=tuple(draft.reads), heads={})
     rows, meter, each = draft.fit_rows, context.meter, max(1, len(draft.reads))
     n_train = len(rows) - draft.n_dev
-    primary = max(draft.contract.decisions, key=lambda field: len(field.choices or ()))
+    primary = draft.contract.primary
     order = race_order([row[primary.name] for row in rows[:n_train]], seed=context.seed)
     waiting = [*range(n_train, len(rows)), *order.tolist()]
     least = min(len(rows), draft.n_dev + 2 * len(primary.choices or ()))
