@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +213,9 @@ def _settle(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]
         draft.reads = [draft.reads[i] for i in used]
         sets = {name: tuple(used.index(i) for i in choice.reads) for name, choice in choices.items()}
         readout.refit(draft, sets, context)
-        choices = _choose_all(draft, context, recipe)
+        again = _choose_all(draft, context, recipe)
+        # What was chosen among is gone from the draft, so the scores of before are the honest ones.
+        choices = {name: replace(choice, apart=choices[name].apart) for name, choice in again.items()}
     draft.notes += [f"{name}: {choice.why}" for name, choice in choices.items()]
     return choices
 
@@ -255,7 +257,7 @@ def _choose_all(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Cho
     for field in draft.contract.decisions:
         labels = [row[field.name] for row in draft.fit_rows]
         rows = held_out_rows(oof_folds(labels, n_dev=draft.n_dev, seed=context.seed))
-        found[field.name] = choose(draft, field, rows, target=recipe.target)
+        found[field.name] = choose(draft, field, rows, target=recipe.target, seed=context.seed)
     return found
 
 

@@ -28,7 +28,10 @@ SHOWN_CHARACTERS = 60
 
 @dataclass(frozen=True)
 class _Column:
-    """One decision on the rows held out: class indices by row, and their log-probabilities (N, C)."""
+    """One decision on the rows held out: class indices by row, and their log-probabilities (N, C).
+
+    These are of choices that did not see the row, so that the best of many does not flatter itself.
+    """
 
     field: Field
     classes: NDArray[np.intp]
@@ -74,7 +77,7 @@ def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict
         "score": float(scores.mean()),
         "ci": list(mean_interval(scores)),
         "n": len(scores),
-        "how": "dev split" if draft.n_dev else "cross-fitted on train",
+        "how": f"{'dev split' if draft.n_dev else 'cross-fitted on train'}, selection too",
         "by_output": {column.field.name: float(column.right.mean()) for column in columns},
         "calibration_error": {name: found.value for name, found in calibration.items()},
         "calibration_ci": {name: list(found.ci) for name, found in calibration.items()},
@@ -144,7 +147,7 @@ def _columns(draft: Draft, choices: dict[str, Choice]) -> tuple[list[Row], list[
         if field.name in choices:
             options = list(field.choices or ())
             classes = np.array([options.index(row[field.name]) for row in rows], np.intp)
-            columns.append(_Column(field, classes, choices[field.name].held_out))
+            columns.append(_Column(field, classes, choices[field.name].apart))
     return rows, columns
 
 

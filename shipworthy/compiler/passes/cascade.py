@@ -287,7 +287,9 @@ def _mixed(choice: Choice, counted: Flags, asks: bool, target: float) -> Choice:
     """
     if not asks or choice.alone is None:
         return choice
-    held_out = np.where(counted[:, None], choice.alone.held_out, choice.held_out)
-    threshold = answer_threshold(held_out, choice.classes, target=target)
+    held_out, apart = (
+        np.where(counted[:, None], choice.alone.held_out, asked) for asked in (choice.held_out, choice.apart)
+    )
+    threshold = answer_threshold(apart, choice.classes, target=target)
     head = replace(choice.head, student=choice.alone.head, threshold=threshold or 0.0)
-    return replace(choice, head=head, held_out=held_out, promised=threshold is not None)
+    return replace(choice, head=head, held_out=held_out, apart=apart, promised=threshold is not None)
