@@ -15,8 +15,8 @@ from shipworthy.compiler.passes.readout import SAMPLE
 from shipworthy.examples import digest_of
 from shipworthy.lms import Journal, Recorded
 
-QUESTIONS = 2
-"""`topic:` and `keywords:`; the decision's own name is the first."""
+QUESTIONS = 1
+"""`topic:`, which is the decision's own name too."""
 
 
 def made(folder: Path, name: str, train: Sequence[dict[str, Any]], instruction: str = GOOD) -> int:

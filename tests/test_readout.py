@@ -306,3 +306,24 @@ def test_log_softmax_is_a_distribution_without_overflow(logits: list[float]) -> 
     found = log_softmax(np.array(logits))
     assert np.exp(found).sum() == pytest.approx(1.0)
     assert (found <= 1e-12).all()
+
+
+def test_whitening_tells_classes_apart_that_differ_where_rows_hardly_vary() -> None:
+    """Two classes whose difference is small beside what varies among the rows of each."""
+    rng = np.random.default_rng(0)
+    classes = np.arange(400) % 2
+    loud = rng.normal(size=(400, 20)) @ rng.normal(size=(20, 20))
+    features = loud + 0.2 * np.where(classes[:, None] == 1, 1, -1) * rng.normal(size=20)
+
+    def right(shrinkage: float) -> float:
+        head = fit_readout(features[:100], classes[:100], 2, [-1, -1], c=0.05, shrinkage=shrinkage)
+        said = [head.log_probabilities(row).argmax() for row in features[100:]]
+        return float((np.array(said) == classes[100:]).mean())
+
+    assert right(0.1) > right(1.0) + 0.05
+
+
+def test_whitening_stands_rows_that_do_not_vary() -> None:
+    features = np.zeros((6, 3))
+    head = fit_readout(features, np.array([0, 0, 1, 1, 2, 2]), 3, [-1, -1, -1], c=0.5, shrinkage=0.5)
+    assert np.allclose(head.log_probabilities(features[0]), np.log(1 / 3), atol=1e-6)

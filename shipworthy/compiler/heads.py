@@ -60,7 +60,13 @@ def cross_fit(
 
 
 def fit_readout(
-    features: Matrix, classes: NDArray[np.intp], n_classes: int, label_columns: Sequence[int], *, c: float
+    features: Matrix,
+    classes: NDArray[np.intp],
+    n_classes: int,
+    label_columns: Sequence[int],
+    *,
+    c: float,
+    shrinkage: float = 1.0,
 ) -> ReadoutHead:
     """A readout head from log-probabilities.
 
@@ -69,11 +75,19 @@ def fit_readout(
         n_classes: C; classes without rows are scored from their label's first token.
         label_columns: for each class, the column of its label's first token, or -1.
         c: inverse strength of the L2 penalty.
+        shrinkage: below 1, the features are whitened first by their scatter within the classes,
+            shrunk so far towards a multiple of the identity (regularised discriminant analysis,
+            Friedman 1989): what varies among rows of one class then counts for less.
     """
     mean = features.mean(axis=0)
     scale = np.maximum(features.std(axis=0), 1e-3)
     scaled = (features - mean) / scale
-    weights, bias, seen = _logistic(scaled, classes, n_classes, c)
+    whitening = _whitening(scaled, classes, shrinkage) if shrinkage < 1 else None
+    weights, bias, seen = _logistic(
+        scaled if whitening is None else scaled @ whitening, classes, n_classes, c
+    )
+    if whitening is not None:
+        weights = weights @ whitening
     if len(seen) < n_classes:
         _score_from_labels(features, scaled, weights, bias, seen, label_columns, mean, scale)
     return ReadoutHead(*(np.asarray(part, np.float32) for part in (mean, scale, weights, bias)))
@@ -154,6 +168,22 @@ def _logistic(
         else:
             weights[seen], bias[seen] = model.coef_, model.intercept_
     return weights, bias, seen
+
+
+def _whitening(scaled: Matrix, classes: NDArray[np.intp], shrinkage: float) -> Matrix:
+    """The symmetric matrix that whitens the scatter within classes; (K, K), of unit gain on average."""
+    from threadpoolctl import threadpool_limits
+
+    within = scaled.copy()
+    for k in set(classes.tolist()):
+        within[classes == k] -= scaled[classes == k].mean(axis=0)
+    with threadpool_limits(1):
+        scatter = within.T @ within / len(scaled)
+        size = len(scatter)
+        level = max(float(np.trace(scatter)) / size, 1e-6)
+        values, vectors = np.linalg.eigh((1 - shrinkage) * scatter + shrinkage * level * np.eye(size))
+        whitening: Matrix = (vectors / np.sqrt(values)) @ vectors.T
+        return whitening / max(float((scaled @ whitening).std()), 1e-6)
 
 
 def _score_from_labels(

@@ -77,8 +77,10 @@ def describe(one: Any) -> dict[str, Any]:
         if dataclasses.is_dataclass(one)
         else {}
     )
-    plain = {
-        name: value if isinstance(value, bool | int | float | str | None) else type(value).__name__
-        for name, value in parameters.items()
-    }
-    return {"name": type(one).__name__, **plain}
+    return {"name": type(one).__name__, **{name: _plain(value) for name, value in parameters.items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool | int | float | str | None):
+        return value
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else type(value).__name__

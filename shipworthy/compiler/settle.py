@@ -146,7 +146,8 @@ def _pick(
 ) -> Pick:
     """The choice that these rows speak for."""
     right = classes[rows]
-    readout = _best_readout(readouts, rows, right)
+    beside = [] if student is None else [student.held_out[rows]]
+    readout = _best_readout(readouts, beside, rows, right)
     if student is None:
         (a,), _ = fit_mix([readout.held_out[rows]], right)  # type: ignore[union-attr]
         return Pick(readout, None, (a, 0.0), "the readout decides", 0.0)
@@ -162,15 +163,19 @@ def _pick(
 
 
 def _best_readout(
-    candidates: Sequence[Candidate], rows: NDArray[np.intp], classes: NDArray[np.intp]
+    candidates: Sequence[Candidate],
+    beside: Sequence[Matrix],
+    rows: NDArray[np.intp],
+    classes: NDArray[np.intp],
 ) -> Candidate | None:
     """The cheapest (first) reads unless dearer ones are better than the best so far beyond doubt.
 
-    Of those with the same reads, the one with the lowest log-loss.
+    Of those with the same reads, the one with the lowest log-loss. Each is judged in the
+    mix that would ship, with the student `beside` it.
     """
     by_reads: dict[tuple[int, ...], tuple[float, Candidate, Matrix]] = {}
     for candidate in candidates:
-        mixed = fit_mix([candidate.held_out[rows]], classes)[1]
+        mixed = fit_mix([candidate.held_out[rows], *beside], classes)[1]
         loss = float(_losses(mixed, classes).mean())
         if candidate.reads not in by_reads or loss < by_reads[candidate.reads][0]:
             by_reads[candidate.reads] = (loss, candidate, mixed)

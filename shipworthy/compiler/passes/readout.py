@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from ...runtime import (
     Field,
     PromptSpec,
     Read,
+    ReadoutHead,
     label_text,
     opening_of,
     ordered_map,
@@ -34,7 +36,7 @@ from ..heads import Matrix, cross_fit, fit_readout, oof_folds
 from ..race import race_order
 from .student import Student
 
-TOPIC, KEYWORDS = "topic:", " keywords:"
+TOPIC = "topic:"
 WIDTH = 256
 SAMPLE = 256
 """Training rows whose words are read."""
@@ -48,21 +50,24 @@ class Readout:
     The tokens read are the first ones of the labels and of the words that most training
     rows hold. The row's text is read once; behind it stand short questions: what comes
     after `topic:` (where the LM names what the text is about, whatever the demos show),
-    after the name of the decision with the most classes, after `keywords:`, and after the
-    name of each other decision. A decision reads the first question, the first two or the
-    first three, or its own with the first; the cheapest that held-out rows show to be no
-    worse is kept. Where a hosted LM answers under an enum schema, the labels'
-    log-probabilities along its answer are read, or, if it gives none, what it says.
+    after the name of the decision with the most classes, and after the name of each other
+    decision. A decision reads the first question, the first two, or its own with the
+    first; the cheapest that held-out rows show to be no worse is kept. Where a hosted LM
+    answers under an enum schema, the labels' log-probabilities along its answer are read,
+    or, if it gives none, what it says.
 
     Attributes:
         width: tokens read at a question.
         c: inverse strengths of the L2 penalty to choose from.
+        shrinkage: to choose from, of the scatter within classes that whitens the features; 1 leaves
+            them as they are. See `fit_readout`.
         questions: whether more than the first question is tried at all.
         own_questions: whether decisions after the first are tried with a question of their own.
     """
 
     width: int = WIDTH
-    c: tuple[float, ...] = (0.1, 0.3, 1.0)
+    c: tuple[float, ...] = (0.05, 0.5)
+    shrinkage: tuple[float, ...] = (0.6, 1.0)
     questions: bool = True
     own_questions: bool = True
 
@@ -87,7 +92,7 @@ class Readout:
         primary = draft.contract.primary
         draft.readouts = {}
         for field in draft.contract.decisions:
-            sets = [tuple(range(n + 1)) for n in range(min(3, len(draft.reads)))]
+            sets = [tuple(range(n + 1)) for n in range(min(2, len(draft.reads)))]
             if field is not primary:
                 own = opening_of(field)
                 sets += [(0, i) for i, read in enumerate(draft.reads) if i > 1 and read.opening == own]
@@ -109,8 +114,9 @@ class Readout:
         sets: Sequence[tuple[int, ...]],
         context: Context,
     ) -> list[Candidate]:
-        """For each set of reads one a penalty, in the order of `sets`."""
-        return [self._candidate(draft, field, reads, c, context) for reads in sets for c in self.c]
+        """One for each set of reads, in their order, and each way to fit it."""
+        ways = list(itertools.product(self.shrinkage, self.c))
+        return [self._candidate(draft, field, reads, way, context) for reads in sets for way in ways]
 
     def openings(self, contract: Contract) -> list[str]:
         """How the questions begin that a row is asked, in order; a small budget leaves the last ones out."""
@@ -120,7 +126,7 @@ class Readout:
         ]
         if not self.questions:
             return own[:1]
-        return list(dict.fromkeys([TOPIC, *own[:1], KEYWORDS, *(own[1:] if self.own_questions else [])]))
+        return list(dict.fromkeys([TOPIC, *(own if self.own_questions else own[:1])]))
 
     def _reads(self, draft: Draft, context: Context) -> list[Read]:
         lm = context.lm
@@ -135,22 +141,32 @@ class Readout:
         return [Read(mode="logprobs", opening=opening, tokens=tokens) for opening in openings]
 
     def _candidate(
-        self, draft: Draft, field: Field, reads: tuple[int, ...], c: float, context: Context
+        self,
+        draft: Draft,
+        field: Field,
+        reads: tuple[int, ...],
+        way: tuple[float, float],
+        context: Context,
     ) -> Candidate:
+        shrinkage, c = way
         features = np.hstack([draft.features[i] for i in reads])
         choices = list(field.choices or ())
         labels = [row[field.name] for row in draft.fit_rows]
         classes = np.array([choices.index(label) for label in labels], np.intp)
         columns = label_columns(draft.contract, field, draft.reads[reads[0]], context.lm)
 
+        def head_of(chosen: NDArray[np.intp]) -> ReadoutHead:
+            return fit_readout(
+                features[chosen], classes[chosen], len(choices), columns, c=c, shrinkage=shrinkage
+            )
+
         def fit(chosen: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Matrix]:
-            head = fit_readout(features[chosen], classes[chosen], len(choices), columns, c=c)
+            head = head_of(chosen)
             return lambda held: np.stack([head.log_probabilities(features[i]) for i in held])
 
         folds = oof_folds(labels, n_dev=draft.n_dev, seed=context.seed)
         held_out = cross_fit(fit, folds, (len(labels), len(choices)))
-        head = fit_readout(features, classes, len(choices), columns, c=c)
-        return Candidate(head, held_out, reads)
+        return Candidate(head_of(np.arange(len(labels))), held_out, reads)
 
 
 def _read(draft: Draft, context: Context) -> str:
