@@ -137,7 +137,10 @@ class _Run:
         """What it did, and why it ended before its time."""
         if not self._pool:
             return "the budget leaves it too few calls"
-        text = f"{found} instructions from {len(self._known)} rollouts on {len(self._rows)} rows and {self._reflections} reflections"
+        text = (
+            f"{found} instructions from {len(self._known)} rollouts on {len(self._rows)} rows "
+            f"and {self._reflections} reflections"
+        )
         first, best = self._pool[self._draft.instruction], max(self._pool.values())
         text += f", by its own score {100 * best:.0f} % at best, the first one {100 * first:.0f} %"
         return f"{text}; {self._ended}" if self._ended else text
@@ -230,7 +233,7 @@ class _Run:
 
         while new:
             left = self._left()
-            if left < len(new) and context.meter.spent().calls:
+            if not left or (left < len(new) and context.meter.spent().calls):
                 self._end("the budget ended it")
             part, new = new[:left], new[left:]  # before the first call, the few that tell what a call takes
             for i, outcome in zip(part, ordered_map(ask, part, workers=context.lm.workers), strict=True):

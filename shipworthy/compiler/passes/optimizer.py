@@ -82,7 +82,7 @@ class DSPyOptimizer:
         begun = context.meter.spent().calls
         compiled = _run(optimizer, train, dev, draft, context, gate, book)
         calls = f"{context.meter.spent().calls - begun} calls"
-        if compiled is not None:
+        if not gate.reached:
             _take(draft, *_program(compiled, draft, name))
             draft.notes.append(f"{name}: {len(draft.demos)} demos, {calls}")
         elif (best := book.best()) is not None:
@@ -98,7 +98,7 @@ class DSPyOptimizer:
                 "the program stays as it was"
             )
         if book.programs():
-            why = "ended" if compiled is not None else "budget"
+            why = "budget" if gate.reached else "ended"
             draft.races.append({"what": "optimizer", "name": name, "why": why, "tried": book.as_json()})
 
     def _rows(self, draft: Draft, seed: int) -> list[Row]:
@@ -124,7 +124,7 @@ class DSPyOptimizer:
 def _run(
     optimizer: Any, train: list[Row], dev: list[Row], draft: Draft, context: Context, gate: Gate, book: Book
 ) -> Any:
-    """The program that it compiles; None where the budget ended it."""
+    """What it compiles; of no use where the gate was reached."""
     import dspy
 
     from ...lms.dspy_engine import dspy_lm
@@ -144,10 +144,9 @@ def _run(
         try:
             with dspy.context(adapter=_adapter(lm, draft, book), **settings):
                 compiled = optimizer.compile(draft.module.deepcopy(), **given)
-        except Interrupted:
-            compiled = None
-        except ShipworthyError:
-            raise
+        except (Interrupted, ShipworthyError) as error:
+            if isinstance(error, ShipworthyError) and not gate.reached:
+                raise
         except Exception as error:
             if gate.error is None and not gate.reached:  # else it only shows that the gate was closed
                 raise SourceError(
@@ -160,7 +159,7 @@ def _run(
     gate.drain()
     if gate.error is not None:
         raise gate.error
-    return None if gate.reached else compiled
+    return compiled
 
 
 def _adapter(lm: LM, draft: Draft, book: Book) -> Any:
