@@ -252,6 +252,27 @@ def test_what_is_no_optimizer_is_refused(bad: Any) -> None:
         sw.DSPyOptimizer(bad)
 
 
+def test_a_function_of_nothing_makes_it_where_the_default_lm_is_ours(tmp_path: Path) -> None:
+    seen = []
+
+    def make() -> Any:
+        seen.append(dspy.settings.lm.model)
+        return dspy.LabeledFewShot(k=2)
+
+    made = compiled(tmp_path, sw.DSPyOptimizer(make), sw.Readout())
+    assert seen == ["local/stand-in/learns"]
+    assert len(made.program.spec.steps["sort"].demos) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(lambda: 1 / 0, "the function fails: ZeroDivisionError"), (lambda: "me", "the function returns 'me'")],
+)
+def test_a_function_that_makes_none_is_refused(tmp_path: Path, make: Any, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        compiled(tmp_path, sw.DSPyOptimizer(make), sw.Readout())
+
+
 class Reflects:
     """A stand-in for an LM that can reflect: it writes one instruction, in JSON or in a block, as asked."""
 

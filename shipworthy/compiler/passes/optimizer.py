@@ -34,6 +34,8 @@ class DSPyOptimizer:
     gets it where it is made. One that wants an LM that can reflect is given as a function
     of it, `DSPyOptimizer(lambda lm: dspy.GEPA(metric=…, reflection_lm=lm, auto="light"))`,
     and gets what `--reflect-lm` names, counted like all calls; an LM of its own is not counted.
+    One that cannot be made without DSPy's default LM, as MIPROv2, is given as a function of
+    nothing, and finds the LM that is compiled for there.
 
     Where the budget ends before the optimizer does, it is stopped, and the best program so
     far by its own metric is taken, or else the program stays as it was. The optimizer runs
@@ -63,7 +65,7 @@ class DSPyOptimizer:
 
         Raises:
             InputError: it comes too late, or wants an LM that is not named.
-            SourceError: it fails, or gives back another kind of program.
+            SourceError: it cannot be made, fails, or gives back another kind of program.
             LMError: the LM fails.
         """
         if draft.readouts:
@@ -111,13 +113,26 @@ class DSPyOptimizer:
         """A copy of the optimizer, or what its function makes."""
         if callable(getattr(self.optimizer, "compile", None)):
             return _copy(self.optimizer)
-        if context.reflect is None:
-            raise InputError("the optimizer wants an LM that can reflect", hint="name one with --reflect-lm")
+        import dspy
+
         from ...lms.dspy_engine import dspy_lm
 
-        made = self.optimizer(dspy_lm(gate.lm(context.reflect)))
+        wanted = []
+        if inspect.signature(self.optimizer).parameters:
+            if context.reflect is None:
+                raise InputError(
+                    "the optimizer wants an LM that can reflect", hint="name one with --reflect-lm"
+                )
+            wanted = [dspy_lm(gate.lm(context.reflect))]
+        hint = "mend it in the recipe: it returns an optimizer"
+        try:
+            with dspy.context(lm=dspy_lm(gate.lm(context.lm))):
+                made = self.optimizer(*wanted)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise SourceError(f"the function fails: {what}", hint=hint, where="DSPyOptimizer") from error
         if not callable(getattr(made, "compile", None)):
-            raise SourceError(f"the function of DSPyOptimizer made {made!r}, which is no optimizer")
+            raise SourceError(f"the function returns {made!r}", hint=hint, where="DSPyOptimizer")
         return made
 
 
