@@ -210,6 +210,12 @@ def test_a_budget_of_calls_is_kept_and_leaves_what_the_readout_needs(tmp_path: P
     assert "the budget" in note_of(made)
 
 
+def test_a_small_budget_makes_it_work_on_fewer_rows(tmp_path: Path) -> None:
+    made = compiled(tmp_path, Reflects(), budget=Budget(calls=200))  # 74 beyond readout and confirmation
+    assert "on 8 rows" in note_of(made)
+    assert made.races[0]["texts"] == [BAD, GOOD]
+
+
 def test_tokens_and_us_dollars_of_both_lms_count(tmp_path: Path) -> None:
     reflect = Reflects(*(f"```\nSort it, attempt {i}.\n```" for i in range(500)))
     made = compiled(tmp_path, reflect, budget=Budget(tokens=8_000))

@@ -47,7 +47,8 @@ def evolve(
     The same rows, seed and answers of the LMs give the same instructions.
 
     Args:
-        rows: to work on; of these the last `ROWS` without what looks like a secret.
+        rows: to work on; of these the last `ROWS` without what looks like a secret, or fewer
+            where the budget of calls is small.
         kept: calls that the budget must leave for what comes later.
 
     Raises:
@@ -56,7 +57,7 @@ def evolve(
     """
     from gepa import optimize
 
-    usable = [row for row in rows if not holds_secret(row)][-ROWS:]
+    usable = [row for row in rows if not holds_secret(row)][-_rows_for(context, kept) :]
     if len(usable) < 2 * BATCH:
         draft.notes.append(f"GEPA: {len(usable)} rows are too few to reflect on")
         return []
@@ -89,6 +90,12 @@ def calls_at_most(rows: int, beyond: int | None) -> int:
     """What GEPA spends at most on so many rows; `beyond` is what the budget leaves it and the race."""
     most = CALLS_A_ROW * min(rows, ROWS)
     return most if beyond is None else min(most, int(SHARE * beyond))
+
+
+def _rows_for(context: Context, kept: int) -> int:
+    """So few rows that scoring the first instruction leaves most of the calls for others."""
+    beyond = context.meter.beyond(kept) if context.meter.budget.calls else None
+    return ROWS if beyond is None else min(ROWS, max(2 * BATCH, int(SHARE * beyond) // 3))
 
 
 @dataclass(frozen=True)
