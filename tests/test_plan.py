@@ -22,9 +22,9 @@ class Sort(dspy.Signature):
 ROWS: list[dict[str, Any]] = [{"text": f"row {n}", "topic": "abc"[n % 3], "urgent": False} for n in range(53)]
 
 
-def planned(*passes: Any, **more: Any) -> Any:
+def planned(*passes: Any, reflects: bool = False, **more: Any) -> Any:
     source = source_of(dspy.Predict(Sort), name="sort", recipe=sw.Recipe(passes=passes, **more))
-    return plan_of(source, ROWS, [], lm="local", usd_per_token=1e-6)
+    return plan_of(source, ROWS, [], lm="local", usd_per_token=1e-6, reflects=reflects)
 
 
 def test_each_pass_is_there_with_its_calls() -> None:
@@ -52,7 +52,23 @@ def test_an_optimizer_that_decides_itself_has_no_figure_without_a_budget() -> No
     plan = planned(*passes)
     assert plan.calls is None
     assert plan.tokens is None
-    assert planned(*passes, budget=Budget(calls=400)).calls == 400
+    plan = planned(*passes, budget=Budget(calls=400))
+    assert plan.calls == 400
+    assert plan.passes[0].calls == 400 - 53
+    assert "is stopped where 53 calls are left" in plan.passes[0].why
+
+
+def test_what_proposes_instructions_is_told_apart() -> None:
+    plan = planned(sw.Instructions(), sw.Readout())
+    assert plan.passes[0].calls == 0
+    plan = planned(sw.Instructions(), sw.Readout(), reflects=True)
+    assert plan.passes[0].why == (
+        "at most: 13 instructions race over 53 rows, 10 calls of MIPROv2's proposer, 200 of GEPA"
+    )
+    assert plan.passes[0].calls == 13 * 53 + 210
+    small = planned(sw.Instructions(sources=("gepa",)), sw.Readout(), reflects=True, budget=Budget(calls=165))
+    assert "30 of GEPA" in small.passes[0].why
+    assert small.calls == 165
 
 
 def test_it_is_json() -> None:

@@ -341,6 +341,7 @@ def test_each_candidate_of_a_race_is_a_child_run_with_its_prompts_difference(tmp
     artifact.mkdir()
     (artifact / "program.json").write_text("{}")
     standing = {"rows": 12, "mean": 0.75, "state": "leads"}
+    tried = {"what": "optimizer", "name": "COPRO", "why": "budget", "tried": [{"score": 0.5, "rows": 9}]}
     compiled = SimpleNamespace(
         name="desk", digest="d" * 64, lm="local/x", lm_calls=3, tokens=5, seconds=1.0, dev=None, seed=0,
         recipe=sw.Recipe(), artifact=artifact,
@@ -349,6 +350,7 @@ def test_each_candidate_of_a_race_is_a_child_run_with_its_prompts_difference(tmp
                 "what": "instructions", "kept": 1, "texts": ["Sort it.", "Sort it well."],
                 "standings": [{**standing, "state": "dropped"}, standing],
             },
+            tried,
         ),
     )  # fmt: skip
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
@@ -361,3 +363,5 @@ def test_each_candidate_of_a_race_is_a_child_run_with_its_prompts_difference(tmp
     assert kept.data.metrics == {"rows": 12.0, "score": 0.75}
     path = client.download_artifacts(kept.info.run_id, "prompt.diff", str(tmp_path))
     assert "+Sort it well." in Path(path).read_text()
+    path = client.download_artifacts(parent, "COPRO.json", str(tmp_path))
+    assert json.loads(Path(path).read_text()) == tried

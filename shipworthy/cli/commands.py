@@ -116,7 +116,8 @@ def compile(name: str, level: int | None, budget: str, only_plan: bool, as_json:
 
     home = home_of(name)
     if only_plan:
-        return _show_plan(name, home, given["lm"], level, budget, as_json)
+        wanted = {"lm": given["lm"], "level": level, "budget": budget, "reflect_lm": given["reflect_lm"]}
+        return _show_plan(name, home, wanted, as_json)
     compiled = run(
         name,
         project=home,
@@ -247,10 +248,10 @@ def _lists(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _show_plan(name: str, home: Path, lm: str, level: int | None, budget: str, as_json: bool) -> int:
+def _show_plan(name: str, home: Path, wanted: dict[str, Any], as_json: bool) -> int:
     from ..ship import plan
 
-    found = plan(name, project=home, lm=lm, level=level, budget=budget)
+    found = plan(name, project=home, **wanted)
     if as_json:
         print_json(found.as_json())
         return 0

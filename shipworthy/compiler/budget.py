@@ -167,6 +167,19 @@ class Meter:
         rooms = self._rooms()
         return min(rooms.values()) if rooms else None
 
+    def beyond(self, kept: int) -> int | None:
+        """Calls that are left if `kept` of them are kept back for later; None without limits.
+
+        Before the first call nothing is known of what tokens, US$ or minutes would buy, so
+        the few calls that tell are granted whatever is kept.
+        """
+        unknown = self.spent().calls == 0
+        rooms = self._rooms()
+        return min(
+            (room if unknown and name != "calls" else max(0, room - kept) for name, room in rooms.items()),
+            default=None,
+        )
+
     def rows(self, n: int, *, each: int = 1) -> int:
         """How many of n rows to read next, at so many calls a row; 0 where none can be paid for.
 

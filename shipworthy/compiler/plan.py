@@ -10,6 +10,8 @@ from ..runtime import student_text
 from .budget import Budget
 from .draft import Row
 from .passes import Demos, DSPyOptimizer, Instructions, Readout
+from .passes.evolve import calls_at_most
+from .passes.propose import CALLS_BESIDE
 from .source import Source
 
 CHARACTERS_A_TOKEN = 3.5
@@ -43,7 +45,7 @@ class Plan:
     Attributes:
         calls: at most, within the budget; None where a pass decides itself and nothing limits it.
         tokens: read and written, estimated from the rows' length; as `calls`.
-        usd: of `tokens` at the LM's price; None where there is no price.
+        usd: of `tokens` at the LM's price, those of a reflecting LM too; None where there is no price.
     """
 
     name: str
@@ -60,20 +62,29 @@ class Plan:
 
 
 def plan_of(
-    source: Source, train: Sequence[Row], dev: Sequence[Row], *, lm: str, usd_per_token: float | None
+    source: Source,
+    train: Sequence[Row],
+    dev: Sequence[Row],
+    *,
+    lm: str,
+    usd_per_token: float | None,
+    reflects: bool = False,
 ) -> Plan:
     """Reckon what the source's recipe would spend on these rows; no LM is opened.
 
     Args:
         usd_per_token: of what is read, US$; None where it is not known.
+        reflects: whether an LM is named that proposes instructions.
     """
     recipe = source.recipe
     demos = 0
     passes = []
-    for one in recipe.passes:
+    for i, one in enumerate(recipe.passes):
         if isinstance(one, Demos):
             demos = one.at_most(source.contract)
-        passes.append(_planned(one, source, len(train) + len(dev) - demos, recipe.budget))
+        rows = len(train) + len(dev) - demos
+        kept = rows * sum(isinstance(other, Readout | Instructions) for other in recipe.passes[i + 1 :])
+        passes.append(_planned(one, source, rows, recipe.budget, kept, reflects))
     counts = [planned.calls for planned in passes]
     known = None if None in counts else sum(count or 0 for count in counts)
     limit = recipe.budget.calls
@@ -91,7 +102,7 @@ def plan_of(
     return Plan(source.name, lm, str(recipe.budget), tuple(passes), calls, tokens, usd)
 
 
-def _planned(one: Any, source: Source, rows: int, budget: Budget) -> Planned:
+def _planned(one: Any, source: Source, rows: int, budget: Budget, kept: int, reflects: bool) -> Planned:
     name = type(one).__name__
     if isinstance(one, Readout):
         questions = len(one.openings(source.contract)) if source.contract.decisions else 0
@@ -103,10 +114,31 @@ def _planned(one: Any, source: Source, rows: int, budget: Budget) -> Planned:
             name, read * questions, f"{what}, {questions} question{'s'[: questions > 1]} each", read
         )
     if isinstance(one, Instructions):
-        if not one.texts:
-            return Planned(name, None, "depends on what --reflect-lm proposes; without one, nothing")
-        most = (1 + len(one.texts)) * rows
-        return Planned(name, most, f"at most: {1 + len(one.texts)} instructions race over {rows} rows", most)
+        return _planned_race(one, rows, budget, kept, reflects)
     if isinstance(one, DSPyOptimizer):
-        return Planned(name, None, "the optimizer decides itself, within the budget")
+        if not budget.calls:
+            stops = "is stopped at the budget" if budget else "is not stopped without a budget"
+            return Planned(name, None, f"the optimizer decides itself, and {stops}")
+        most = max(0, budget.calls - kept)
+        why = f"at most: the optimizer decides itself, and is stopped where {kept} calls are left for later"
+        return Planned(name, most, why, most)
     return Planned(name, 0, "calls no LM")
+
+
+def _planned_race(one: Instructions, rows: int, budget: Budget, kept: int, reflects: bool) -> Planned:
+    name = type(one).__name__
+    sources = one.sources if reflects and one.propose else ()
+    texts = 1 + len(one.texts) + one.propose * len(sources)
+    if texts == 1:
+        return Planned(
+            name, 0, "nothing to race: no texts in the recipe, and no --reflect-lm to propose some"
+        )
+    aside = round(one.confirm * rows)
+    proposer = one.propose + CALLS_BESIDE if "mipro" in sources else 0
+    beyond = max(0, budget.calls - kept - 2 * aside - proposer) if budget.calls else None
+    evolving = calls_at_most(rows - aside, beyond) if "gepa" in sources else 0
+    parts = [f"{texts} instructions race over {rows} rows"]
+    parts += [f"{proposer} calls of MIPROv2's proposer"] if proposer else []
+    parts += [f"{evolving} of GEPA"] if "gepa" in sources else []
+    most = texts * rows + proposer + evolving
+    return Planned(name, most, f"at most: {', '.join(parts)}", most)

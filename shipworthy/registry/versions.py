@@ -109,7 +109,10 @@ class Registry:
                 self._client.log_metric(run, key, float(value))
             self._client.log_artifacts(run, str(compiled.artifact), MODEL)
             for race in compiled.races:
-                self._log_race(compiled.name, run, race)
+                if race["what"] == "optimizer":
+                    self._client.log_dict(run, dict(race), f"{race['name']}.json")
+                else:
+                    self._log_race(compiled.name, run, race)
         return run
 
     def _log_race(self, name: str, parent: str, race: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ def plan(
     lm: str = "local",
     level: int | None = None,
     budget: Budget | str | None = None,
+    reflect_lm: str | None = None,
 ) -> Plan:
     """What compiling a program of the project would spend on which pass; asks no LM.
 
@@ -31,4 +32,5 @@ def plan(
     train = read_split(home, source.name, source.contract, "train")
     dev = read_split(home, source.name, source.contract, "dev", needed=False)
     price = price_of(home, lm)
-    return plan_of(source, train, dev, lm=lm, usd_per_token=price.input / 1e6 if price else None)
+    per_token = price.input / 1e6 if price else None
+    return plan_of(source, train, dev, lm=lm, usd_per_token=per_token, reflects=reflect_lm is not None)

@@ -9,34 +9,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, ScoringError
+from ...errors import InputError
 from ...runtime import (
     Decide,
-    Generate,
     PromptSpec,
     Read,
     StepSpec,
     opening_of,
     ordered_map,
-    plain_value,
     read_features,
     reading_mode,
     render_decide,
-    render_generate,
     run_step,
 )
 from ...runtime import Heads as NoHeads
 from ...scoring import Metric, metric_of, paired_difference
 from ..draft import Context, Draft, Row
 from ..heads import fit_readout, oof_folds
-from ..race import FIRST, Contender, Race, Scores, Standing, race, race_order
+from ..race import FIRST, Race, Scores, Standing, race, race_order
+from .evolve import evolve
 from .propose import propose
-from .readout import label_columns, reading_tokens
+from .readout import Readout, label_columns, reading_tokens
+from .rollout import generating, score_of
 
 CONFIRM_AT_LEAST = 10
 C = 0.3
 """Inverse strength of the penalty of the small readouts that are raced; the final one chooses its own."""
-MAX_TOKENS = 512
+SOURCES = ("mipro", "gepa")
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,19 @@ class Instructions:
 
     Attributes:
         texts: alternatives of your own.
-        propose: how many MIPROv2's proposer writes (Opsahl-Ong et al. 2024), on the LM that
-            `--reflect-lm` names; without such an LM, none: a small model cannot reflect.
+        propose: how many each of `sources` adds at most, on the LM that `--reflect-lm` names;
+            without such an LM, none: a small model cannot reflect.
+        sources: of `mipro`, MIPROv2's proposer (Opsahl-Ong et al. 2024), which writes from a
+            summary of the rows, and `gepa` (Agrawal et al. 2025), which rewrites what went
+            wrong on rows: on 40 of them at most, at most five calls for each, and a third
+            of what the budget leaves.
         confirm: share of the training rows kept out of the race for the confirmation.
         margin: difference in score that does not matter.
     """
 
     texts: tuple[str, ...] = ()
     propose: int = 6
+    sources: tuple[str, ...] = SOURCES
     confirm: float = 0.2
     margin: float = 0.01
 
@@ -67,21 +71,14 @@ class Instructions:
             raise InputError(f"a share lies between 0 and 1, not {self.confirm}", where="Instructions")
         if any(not isinstance(text, str) or not text.strip() for text in self.texts):
             raise InputError("an instruction is text, and not empty", where="Instructions")
+        object.__setattr__(self, "sources", tuple(self.sources))
+        if unknown := [name for name in self.sources if name not in SOURCES]:
+            raise InputError(f"{unknown[0]!r} proposes no instructions", hint="mipro and gepa do")
 
     def apply(self, draft: Draft, context: Context) -> None:
         """Set the draft's instruction."""
         if draft.readouts or draft.students:
             raise InputError("instructions are raced before anything is fitted", hint="reorder the passes")
-        texts = [draft.instruction, *self.texts]
-        if self.propose and context.reflect is not None:
-            texts += propose(draft, context, context.reflect, self.propose)
-        texts = list(dict.fromkeys(text.strip() for text in texts))
-        if len(texts) == 1:
-            draft.notes.append(
-                "no instruction to race: write some, Instructions(texts=...), or name an LM that can "
-                "propose some with --reflect-lm (a small one cannot)"
-            )
-            return
         rows = draft.fit_rows[: len(draft.fit_rows) - draft.n_dev]
         order = [rows[i] for i in race_order(_strata(draft, rows), seed=context.seed)]
         aside = max(CONFIRM_AT_LEAST, round(self.confirm * len(order)))
@@ -89,24 +86,43 @@ class Instructions:
             draft.notes.append(f"{len(order)} training rows are too few to race instructions")
             return
         confirming, racing = order[:aside], order[aside:]
+        kept = calls_needed_after(self, draft, context)
+        # Nobody who proposes sees the rows that the winner is confirmed on.
+        proposed = self._proposed(draft, context, racing, kept + 2 * aside)
+        texts = list(dict.fromkeys(text.strip() for text in (draft.instruction, *self.texts, *proposed)))
+        if len(texts) == 1:
+            draft.notes.append("no other instruction to race: write some, Instructions(texts=...)")
+            return
         contenders = [_contender(text, draft, context, racing) for text in texts]
-        result = self._race(contenders, draft, context, len(racing))
-        _settle(texts, contenders, result, confirming, draft, context)
+        result = self._race(contenders, draft, context, len(racing), kept + 2 * aside)
+        _settle(texts, contenders, result, confirming, draft, context, kept)
 
-    def _race(self, contenders: Sequence[Contender], draft: Draft, context: Context, n: int) -> Race:
-        # What the passes behind this one need is kept back: a better instruction is worth nothing unread.
-        kept = len(draft.fit_rows)
+    def _proposed(self, draft: Draft, context: Context, rows: list[Row], kept: int) -> list[str]:
+        if not self.propose or not self.sources:
+            return []
+        if context.reflect is None:
+            draft.notes.append(
+                "no instruction was proposed: --reflect-lm names an LM that can do it (a small one cannot)"
+            )
+            return []
+        found = []
+        if "mipro" in self.sources:
+            found += propose(draft, context, context.reflect, self.propose, rows, kept=kept)
+        if "gepa" in self.sources:
+            found += evolve(draft, context, context.reflect, self.propose, rows, kept=kept)
+        return found
 
-        def room() -> int | None:
-            left = context.meter.room()
-            return None if left is None else max(0, left - kept)
-
+    def _race(
+        self, contenders: Sequence[_Reading | _Writing], draft: Draft, context: Context, n: int, kept: int
+    ) -> Race:
         def show(standings: Callable[[], Sequence[Standing]]) -> None:
             now = [asdict(one) for one in standings()]
             context.progress.status(context.meter.words())
             context.progress.standings(now)
             context.progress.advance(sum(one["rows"] for one in now))
 
+        if context.meter.room() is not None and not context.meter.spent().calls:
+            contenders[0].begin()  # what tokens, US$ or minutes buy, the first call tells
         classes = max((len(own.choices or ()) for own in draft.contract.decisions), default=0)
         context.progress.start(f"racing {len(contenders)} instructions", len(contenders) * n)
         result = race(
@@ -114,11 +130,18 @@ class Instructions:
             n,
             first=max(FIRST, 3 * classes),
             margin=self.margin,
-            room=room,
+            room=lambda: context.meter.beyond(kept),
             on_round=show,
         )
         context.progress.finish()
         return result
+
+
+def calls_needed_after(one: Any, draft: Draft, context: Context) -> int:
+    """What the budget must leave for later passes: a call a row for each that reads the rows."""
+    passes = list(context.recipe.passes)
+    later = passes[passes.index(one) + 1 :] if one in passes else passes
+    return len(draft.fit_rows) * sum(isinstance(other, Readout | Instructions) for other in later)
 
 
 @dataclass
@@ -132,6 +155,10 @@ class _Reading:
     context: Context
     rows: list[Row]
     features: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Read a row."""
+        self._read_to(1)
 
     def scores(self, n: int) -> Scores:
         self._read_to(n)
@@ -199,6 +226,10 @@ class _Writing:
     rows: list[Row]
     found: list[float] = field(default_factory=list)
 
+    def begin(self) -> None:
+        """Write for a row."""
+        self.scores(1)
+
     def scores(self, n: int) -> Scores:
         self.found += self._scored(self.rows[len(self.found) : n])
         return np.array(self.found[:n])
@@ -208,8 +239,6 @@ class _Writing:
         return np.array(self._scored(rows))
 
     def _scored(self, rows: list[Row]) -> list[float]:
-        outputs = [own.name for own in self.draft.contract.outputs]
-
         def ask(row: Row) -> Mapping[str, Any]:
             return run_step(self.draft.name, self.step, NoHeads({}, None), self.context.lm, row).outputs
 
@@ -218,15 +247,7 @@ class _Writing:
             if outcome.error is not None:  # an answer that cannot be used is a wrong one
                 scores.append(0.0)
                 continue
-            labels = plain_value({name: row[name] for name in outputs})
-            score = self.metric.score(plain_value(dict(outcome.unwrap())), labels, plain_value(row))
-            if score.value is None:
-                raise ScoringError(
-                    f"the metric fails on a training row: {score.failure.message if score.failure else ''}",
-                    hint="mend the metric of the recipe",
-                    where=str(plain_value(row))[:200],
-                )
-            scores.append(score.value)
+            scores.append(float(score_of(self.metric, outcome.unwrap(), row).value or 0.0))
         return scores
 
 
@@ -240,15 +261,7 @@ def _contender(text: str, draft: Draft, context: Context, rows: list[Row]) -> _R
         tokens = reading_tokens(draft, context.lm) if mode == "logprobs" else ()
         read = Read(mode=mode, opening=opening_of(primary) if tokens else "", tokens=tokens)
         return _Reading(name, prompt, read, draft, context, rows)
-    sides = contract.as_json()
-    prompt = render_generate(text, contract, draft.demos, contract.outputs)
-    outputs = tuple(own.name for own in contract.outputs)
-    step = StepSpec(
-        instruction=text,
-        inputs=sides["inputs"],
-        outputs=sides["outputs"],
-        generate=Generate(prompt=prompt, outputs=outputs, max_tokens=MAX_TOKENS),
-    )
+    step = generating(text, contract, draft.demos, contract.outputs)
     metric = metric_of(context.recipe.metric, contract.outputs, rows)
     return _Writing(name, step, metric, draft, context, rows)
 
@@ -260,12 +273,13 @@ def _settle(
     confirming: list[Row],
     draft: Draft,
     context: Context,
+    kept_back: int,
 ) -> None:
     """Take the winner over if it holds on rows that the race has not used; keep what happened."""
     winner, kept = result.winner, 0
     confirmed: dict[str, Any] | None = None
     room = context.meter.room()
-    affordable = room is None or room >= 2 * len(confirming) + len(draft.fit_rows)
+    affordable = room is None or room >= 2 * len(confirming) + kept_back
     if winner and affordable:
         gaps = contenders[winner].on(confirming) - contenders[0].on(confirming)
         mean, n = float(gaps.mean()), len(gaps)
