@@ -268,7 +268,7 @@ def _step(draft: Draft, choices: dict[str, Choice], plan: CascadePlan | None) ->
     if decided:
         tfidf = draft.tfidf if any(choice.head.student for choice in choices.values()) else None
         decide = Decide(
-            prompt=draft.prompt or render_decide(draft.instruction, contract, draft.demos),
+            prompt=draft.prompt or render_decide(draft.instruction, draft.shown, draft.demos),
             # Those before the last one used are asked too, since its rounding may depend on them.
             reads=tuple(draft.reads[: max(_used(choices), default=-1) + 1]),
             heads={name: _head_spec(draft, name, choice) for name, choice in choices.items()},
@@ -279,7 +279,7 @@ def _step(draft: Draft, choices: dict[str, Choice], plan: CascadePlan | None) ->
     generate = None
     if generated:
         generate = Generate(
-            prompt=render_generate(draft.instruction, contract, draft.demos, generated),
+            prompt=render_generate(draft.instruction, draft.shown, draft.demos, generated),
             outputs=tuple(field.name for field in generated),
             max_tokens=MAX_TOKENS,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Draft:
     Attributes:
         train: rows to fit on, typed; dev: rows to select on, empty where train is cross-fitted.
         demos: worked examples of the prompt; their rows are left out of the readout's fit.
+        order: names of the inputs as the prompt shows them; empty for the contract's order.
         prompt, reads: of the decisions, once a readout pass has set them.
         readouts, students: candidates by output; a readout has several, the cheapest first.
         tfidf: the students' vocabulary.
@@ -59,6 +60,7 @@ class Draft:
     dev: list[Row]
     module: dspy.Module
     demos: list[Demo] = field(default_factory=list)
+    order: tuple[str, ...] = ()
     prompt: PromptSpec | None = None
     reads: list[Read] = field(default_factory=list)
     readouts: dict[str, list[Candidate]] = field(default_factory=dict)
@@ -68,6 +70,14 @@ class Draft:
     features: list[NDArray[np.float64]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     races: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def shown(self) -> Contract:
+        """The contract with its inputs in the prompt's order: what prompts are rendered from."""
+        if not self.order:
+            return self.contract
+        by_name = {own.name: own for own in self.contract.inputs}
+        return replace(self.contract, inputs=tuple(by_name[name] for name in self.order))
 
     @property
     def demo_rows(self) -> list[Row]:

@@ -234,14 +234,14 @@ def _contender(text: str, draft: Draft, context: Context, rows: list[Row]) -> _R
     contract = draft.contract
     name = " ".join(text.split())[:60]
     if contract.decisions:
-        prompt = render_decide(text, contract, draft.demos)
+        prompt = render_decide(text, draft.shown, draft.demos)
         primary = contract.primary
         mode = reading_mode(prompt, contract, context.lm, rows[0])
         tokens = reading_tokens(draft, context.lm) if mode == "logprobs" else ()
         read = Read(mode=mode, opening=opening_of(primary) if tokens else "", tokens=tokens)
         return _Reading(name, prompt, read, draft, context, rows)
     sides = contract.as_json()
-    prompt = render_generate(text, contract, draft.demos, contract.outputs)
+    prompt = render_generate(text, draft.shown, draft.demos, contract.outputs)
     outputs = tuple(own.name for own in contract.outputs)
     step = StepSpec(
         instruction=text,

@@ -69,7 +69,7 @@ class Readout:
             return
         if draft.students:
             raise InputError("the readout must be fitted before the student", hint="reorder the passes")
-        draft.prompt = render_decide(draft.instruction, contract, draft.demos)
+        draft.prompt = render_decide(draft.instruction, draft.shown, draft.demos)
         draft.reads = self._reads(draft, context)
         draft.notes += [READ_NOTES[read.mode] for read in draft.reads if read.mode in READ_NOTES]
         short = _read(draft, context)
