@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..lms import Recorded
-from ..runtime import Contract, Demo, Progress, PromptSpec, Read, ReadoutHead, StudentHead, Tfidf, value_text
+from ..runtime import (
+    Contract,
+    Demo,
+    Field,
+    Progress,
+    PromptSpec,
+    Read,
+    ReadoutHead,
+    StudentHead,
+    Tfidf,
+    render_decide,
+    render_generate,
+    value_text,
+)
 from .budget import Meter
 from .recipe import Recipe
 
@@ -72,12 +85,28 @@ class Draft:
     races: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def shown(self) -> Contract:
-        """The contract with its inputs in the prompt's order: what prompts are rendered from."""
-        if not self.order:
-            return self.contract
-        by_name = {own.name: own for own in self.contract.inputs}
-        return replace(self.contract, inputs=tuple(by_name[name] for name in self.order))
+    def unlabelled(self) -> list[Field]:
+        """Generated outputs that no training row has a label for."""
+        return [own for own in self.contract.values if not any(own.name in row for row in self.train)]
+
+    def decide_prompt(self, *, instruction: str | None = None) -> PromptSpec:
+        """The prompt for decisions, with the inputs in the draft's order."""
+        text = self.instruction if instruction is None else instruction
+        return render_decide(text, self._shown, self.demos)
+
+    def generate_prompt(
+        self, outputs: Sequence[Field], *, instruction: str | None = None, demos: Sequence[Demo] | None = None
+    ) -> PromptSpec:
+        """The prompt for generated outputs, with the inputs in the draft's order."""
+        text = self.instruction if instruction is None else instruction
+        return render_generate(text, self._shown, self.demos if demos is None else demos, outputs)
+
+    def demo_of(self, row: Row) -> Demo:
+        """A row as a demo; an output that it has no label for is left out."""
+        return Demo(
+            inputs={own.name: row[own.name] for own in self.contract.inputs},
+            outputs={own.name: row[own.name] for own in self.contract.outputs if own.name in row},
+        )
 
     @property
     def demo_rows(self) -> list[Row]:
@@ -96,6 +125,12 @@ class Draft:
     def n_dev(self) -> int:
         """How many of `fit_rows`, at their end, are dev rows."""
         return len(self.dev)
+
+    @property
+    def _shown(self) -> Contract:
+        """The contract with its inputs in the prompt's order."""
+        by_name = {own.name: own for own in self.contract.inputs}
+        return replace(self.contract, inputs=tuple(by_name[name] for name in self.order or by_name))
 
     def _key(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(value_text(row[field.name]) for field in self.contract.inputs)

@@ -73,6 +73,9 @@ def plan_of(
     for one in recipe.passes:
         if isinstance(one, Demos):
             demos = one.at_most(source.contract)
+            at_most, why = one.calls(source.contract, train)
+            passes.append(Planned("Demos", at_most, why, at_most))
+            continue
         passes.append(_planned(one, source, len(train) + len(dev) - demos, recipe.budget))
     counts = [planned.calls for planned in passes]
     known = None if None in counts else sum(count or 0 for count in counts)

@@ -29,18 +29,22 @@ def render_decide(instruction: str, contract: Contract, demos: Sequence[Demo]) -
 def render_generate(
     instruction: str, contract: Contract, demos: Sequence[Demo], outputs: Sequence[Field]
 ) -> PromptSpec:
-    """The prompt for generated outputs: one JSON object with the fields named."""
+    """The prompt for generated outputs: one JSON object with the fields named.
+
+    A demo without a value for one of them is not shown.
+    """
     lines = ["Reply with a JSON object with these keys:"]
     lines += [f"- {field.name}: {_about_value(field)}" for field in outputs]
     turns = tuple(
         (
             _user_text(contract, demo.inputs),
             json.dumps(
-                {field.name: plain_value(demo.outputs.get(field.name)) for field in outputs},
+                {field.name: plain_value(demo.outputs[field.name]) for field in outputs},
                 ensure_ascii=False,
             ),
         )
         for demo in demos
+        if all(field.name in demo.outputs for field in outputs)
     )
     return PromptSpec(system=_system(instruction, lines), turns=turns, slots=_slots(contract))
 

@@ -21,8 +21,6 @@ from ...runtime import (
     plain_value,
     read_features,
     reading_mode,
-    render_decide,
-    render_generate,
     run_step,
 )
 from ...runtime import Heads as NoHeads
@@ -89,7 +87,7 @@ class Instructions:
             draft.notes.append(f"{len(order)} training rows are too few to race instructions")
             return
         confirming, racing = order[:aside], order[aside:]
-        contenders = [_contender(text, draft, context, racing) for text in texts]
+        contenders = [contender(text, draft, context, racing) for text in texts]
         result = self._race(contenders, draft, context, len(racing))
         _settle(texts, contenders, result, confirming, draft, context)
 
@@ -218,7 +216,7 @@ class _Writing:
             if outcome.error is not None:  # an answer that cannot be used is a wrong one
                 scores.append(0.0)
                 continue
-            labels = plain_value({name: row[name] for name in outputs})
+            labels = plain_value({name: row[name] for name in outputs if name in row})
             score = self.metric.score(plain_value(dict(outcome.unwrap())), labels, plain_value(row))
             if score.value is None:
                 raise ScoringError(
@@ -230,18 +228,19 @@ class _Writing:
         return scores
 
 
-def _contender(text: str, draft: Draft, context: Context, rows: list[Row]) -> _Reading | _Writing:
+def contender(text: str, draft: Draft, context: Context, rows: list[Row]) -> _Reading | _Writing:
+    """An instruction with the draft's demos, as a candidate of a race over these rows."""
     contract = draft.contract
     name = " ".join(text.split())[:60]
     if contract.decisions:
-        prompt = render_decide(text, draft.shown, draft.demos)
+        prompt = draft.decide_prompt(instruction=text)
         primary = contract.primary
         mode = reading_mode(prompt, contract, context.lm, rows[0])
         tokens = reading_tokens(draft, context.lm) if mode == "logprobs" else ()
         read = Read(mode=mode, opening=opening_of(primary) if tokens else "", tokens=tokens)
         return _Reading(name, prompt, read, draft, context, rows)
     sides = contract.as_json()
-    prompt = render_generate(text, draft.shown, draft.demos, contract.outputs)
+    prompt = draft.generate_prompt(contract.outputs, instruction=text)
     outputs = tuple(own.name for own in contract.outputs)
     step = StepSpec(
         instruction=text,

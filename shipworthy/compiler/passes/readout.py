@@ -24,7 +24,6 @@ from ...runtime import (
     ordered_map,
     read_features,
     reading_mode,
-    render_decide,
     student_text,
 )
 from ..draft import Candidate, Context, Draft, Row
@@ -69,7 +68,7 @@ class Readout:
             return
         if draft.students:
             raise InputError("the readout must be fitted before the student", hint="reorder the passes")
-        draft.prompt = render_decide(draft.instruction, draft.shown, draft.demos)
+        draft.prompt = draft.decide_prompt()
         draft.reads = self._reads(draft, context)
         draft.notes += [READ_NOTES[read.mode] for read in draft.reads if read.mode in READ_NOTES]
         short = _read(draft, context)
