@@ -18,8 +18,8 @@ import shipworthy as sw
 from shipworthy.compiler import Source, compile_program, source_of
 from shipworthy.compiler.passes.field_order import LEAST, best_order, shared_characters
 from shipworthy.errors import InputError
-from shipworthy.lms import Generation, Journal, Prompt, Question, Recorded, Scores, Usage
-from shipworthy.runtime import Field
+from shipworthy.lms import Generation, Journal, Prompt, Question, Recorded, Scores, Usage, open_lm
+from shipworthy.runtime import Field, ordered_map, read_artifact
 
 POLICIES = {
     "home": "Orders are delivered to the door within three days. Returns are free for thirty days. " * 4,
@@ -43,6 +43,14 @@ class Reply(dspy.Signature):
     text: str = dspy.InputField()
     policy: str = dspy.InputField()
     reply: str = dspy.OutputField()
+
+
+class First(dspy.Signature):
+    """Sort the message."""
+
+    policy: str = dspy.InputField()
+    text: str = dspy.InputField()
+    topic: Literal["lost", "broken"] = dspy.OutputField()
 
 
 class One(dspy.Signature):
@@ -204,6 +212,58 @@ def test_the_default_recipe_orders_inputs_where_there_are_several() -> None:
     assert names(Sort) == ["FieldOrder", "Demos", "Readout", "Student"]
     assert names(One) == ["Demos", "Readout", "Student"]
     assert names(Reply) == ["FieldOrder", "Demos"]
+
+
+def test_long_values_that_repeat_belong_to_the_beginning_that_an_engine_keeps(tmp_path: Path) -> None:
+    made = compiled(tmp_path, sw.FieldOrder(), sw.Demos(), sw.Readout())
+    prompt = made.program.spec.steps["sort"].decide.prompt
+    home = prompt.fill({"policy": POLICIES["home"], "language": "en", "text": "where"})
+    assert home.lead == f"policy: {POLICIES['home'].strip()}\nlanguage:"
+    assert home.user == " en\ntext: where"
+    other = prompt.fill({"policy": "none", "language": "en", "text": "where"})
+    assert other.lead == "policy:"
+    assert other.user == " none\nlanguage: en\ntext: where"
+    assert any("2 values of policy" in note for note in made.notes)
+
+
+def test_they_are_kept_where_the_order_was_right_from_the_start_too(tmp_path: Path) -> None:
+    train = [{"policy": row["policy"], "text": row["text"], "topic": row["topic"]} for row in rows()]
+    made = compiled(tmp_path, sw.FieldOrder(), sw.Demos(), sw.Readout(), signature=First, train=train)
+    slots = made.program.spec.steps["sort"].decide.prompt.slots
+    assert [slot.input for slot in slots] == ["policy", "text"]
+    assert [len(slot.repeated) for slot in slots] == [2, 0]
+
+
+def test_what_repeats_is_read_back_from_the_artifact_and_says_nothing_of_the_value(tmp_path: Path) -> None:
+    made = compiled(tmp_path, sw.FieldOrder(), sw.Readout())
+    text = (made.artifact / "program.json").read_text()
+    assert "Returns are" not in text
+    spec, _, _, _ = read_artifact(made.artifact)
+    assert spec == made.program.spec
+    plain = compiled(tmp_path / "plain", sw.Readout())
+    assert '"repeated"' in text
+    assert '"repeated"' not in (plain.artifact / "program.json").read_text()
+
+
+@pytest.mark.slow
+def test_a_row_gives_the_same_bytes_whatever_values_were_asked_before(tmp_path: Path) -> None:
+    made = compiled(tmp_path, sw.FieldOrder(), sw.Readout())
+    prompt = made.program.spec.steps["sort"].decide.prompt
+    asked = [prompt.fill(rows()[i]) for i in (0, 4, 1, 5)]
+    question = [Question("topic:", (10, 20, 30, 40, 50))]
+
+    def scores(order: Sequence[int], workers: int) -> dict[int, bytes]:
+        lm = open_lm("local", workers=workers)
+        try:
+            done = ordered_map(lambda i: lm.score(asked[i], question)[0], order, workers=workers)
+            found = [one.unwrap() for one in done]
+        finally:
+            lm.close()
+        assert all(one.usage.tokens_cached > 64 for one in found[2:])
+        return {i: one.logprobs.tobytes() for i, one in zip(order, found, strict=True)}
+
+    forwards, backwards = scores(range(4), 1), scores(range(3, -1, -1), 2)
+    assert forwards == backwards
 
 
 VALUES = st.lists(st.tuples(*[st.sampled_from(["a", "bb", "c" * 30])] * 3), min_size=2, max_size=12)

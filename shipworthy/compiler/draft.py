@@ -57,6 +57,7 @@ class Draft:
         train: rows to fit on, typed; dev: rows to select on, empty where train is cross-fitted.
         demos: worked examples of the prompt; their rows are left out of the readout's fit.
         order: names of the inputs as the prompt shows them; empty for the contract's order.
+        repeated: digests of the values of the first of them that stand in many rows.
         prompt, reads: of the decisions, once a readout pass has set them.
         readouts, students: candidates by output; a readout has several, the cheapest first.
         tfidf: the students' vocabulary.
@@ -74,6 +75,7 @@ class Draft:
     module: dspy.Module
     demos: list[Demo] = field(default_factory=list)
     order: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
     prompt: PromptSpec | None = None
     reads: list[Read] = field(default_factory=list)
     readouts: dict[str, list[Candidate]] = field(default_factory=dict)
@@ -92,14 +94,15 @@ class Draft:
     def decide_prompt(self, *, instruction: str | None = None) -> PromptSpec:
         """The prompt for decisions, with the inputs in the draft's order."""
         text = self.instruction if instruction is None else instruction
-        return render_decide(text, self._shown, self.demos)
+        return render_decide(text, self._shown, self.demos, repeated=self.repeated)
 
     def generate_prompt(
         self, outputs: Sequence[Field], *, instruction: str | None = None, demos: Sequence[Demo] | None = None
     ) -> PromptSpec:
         """The prompt for generated outputs, with the inputs in the draft's order."""
         text = self.instruction if instruction is None else instruction
-        return render_generate(text, self._shown, self.demos if demos is None else demos, outputs)
+        shown = self.demos if demos is None else demos
+        return render_generate(text, self._shown, shown, outputs, repeated=self.repeated)
 
     def demo_of(self, row: Row) -> Demo:
         """A row as a demo; an output that it has no label for is left out."""

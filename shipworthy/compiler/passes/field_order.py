@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...errors import InputError
-from ...runtime import Field, label_text, value_text
+from ...runtime import Field, label_text, value_digest, value_text
 from ..draft import Context, Draft, Row
 
 BREAK = 3
 """Characters around an input's name in the prompt."""
 LEAST = 4.0
 """Characters, about a token: to share less than that is worth no other order."""
+LONG, OFTEN, FEW = 200, 10, 16
+"""A value of so many characters, in so many training rows, is kept with the static part; at most so many
+values, since an engine computes and stores the prompt's beginning for each of them."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,15 @@ class FieldOrder:
     filters. Whether it is longer on the training rows as they are is counted, and the
     contract's order stays where it is not, and among inputs that hardly repeat. Callers see
     the contract as it was; the student reads it in its own order.
+
+    Of the input that then stands first, long values that many training rows have belong to
+    the prompt's static beginning, so that the embedded LM, which keeps nothing else, keeps
+    them too. Which they are is part of the program, so that a row is read the same way
+    whatever was asked before.
     """
 
     def apply(self, draft: Draft, context: Context) -> None:
-        """Set the draft's order of inputs."""
+        """Set the draft's order of inputs, and the values that are kept."""
         if draft.prompt is not None:
             raise InputError(
                 "the order of inputs is set before the readout is fitted", hint="reorder the passes"
@@ -41,13 +49,21 @@ class FieldOrder:
             return
         ordered = best_order(fields, draft.train)
         gain = shared_characters(ordered, draft.train) - shared_characters(fields, draft.train)
-        if gain < LEAST:
-            return
-        draft.order = tuple(field.name for field in ordered)
-        draft.notes.append(
-            f"the prompt shows the inputs in the order {', '.join(draft.order)}: two training rows then "
-            f"begin alike for {gain:,.0f} characters more on average"
-        )
+        if gain >= LEAST:
+            draft.order = tuple(field.name for field in ordered)
+            draft.notes.append(
+                f"the prompt shows the inputs in the order {', '.join(draft.order)}: two training rows then "
+                f"begin alike for {gain:,.0f} characters more on average"
+            )
+        first = ordered[0] if gain >= LEAST else fields[0]
+        counts = Counter(value_text(row[first.name]) for row in draft.train)
+        often = [text for text, n in counts.most_common(FEW) if n >= OFTEN and len(text) >= LONG]
+        draft.repeated = tuple(sorted(value_digest(text) for text in often))
+        if often:
+            count = f"{len(often)} values" if len(often) > 1 else "a value"
+            draft.notes.append(
+                f"{count} of {first.name} that many rows have, kept with the prompt's static part"
+            )
 
 
 def best_order(fields: Sequence[Field], rows: Sequence[Row]) -> list[Field]:
