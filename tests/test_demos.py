@@ -25,6 +25,7 @@ from shipworthy.examples import Table
 from shipworthy.lift import load_labelled
 from shipworthy.lms import Generation, Journal, Prompt, Question, Recorded, Scores, Usage
 from shipworthy.scoring import metric_of
+from shipworthy.ship.rows import prepare
 
 INFLUENCE = sw.Demos(by="influence", draws=12, rows=15)
 TOPICS = ("lost", "broken", "praise")
@@ -410,6 +411,13 @@ def test_a_generated_output_may_have_no_column_and_a_decision_may_not() -> None:
         load_labelled(contract, table("text", "summary"))
     with pytest.raises(ExamplesError, match="no column 'last', 'note'"):
         load_labelled(source_of(dspy.Predict(Noted), name="note").contract, table("text"))
+
+
+def test_rows_without_that_column_are_checked_and_split_as_others_are() -> None:
+    contract = source_of(dspy.Predict(Summed), name="sort").contract
+    splits, _ = prepare(contract, table("text", "topic"), None, seed=0, drop_contradictions=False)
+    assert len(splits.train) + len(splits.dev) + len(splits.test) == 12
+    assert all(set(row) == {"text", "topic"} for row in splits.train)
 
 
 def test_it_is_not_scored_and_the_certificate_says_so(tmp_path: Path) -> None:

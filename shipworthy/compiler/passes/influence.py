@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,10 @@ class Shares:
         Args:
             rows: to score a set on; three a class where that is more.
         """
-        scoring = max(rows, 3 * _classes(contract))
+        scoring = max(rows, _first(contract))
         confirming = max(CONFIRM_AT_LEAST, round(CONFIRM * n))
         racing = n - scoring - confirming
-        return cls(scoring, racing, confirming) if racing >= confirming else None
+        return cls(scoring, racing, confirming) if racing >= max(confirming, _first(contract)) else None
 
     def calls(self, draws: int) -> int:
         """Calls at most, one a row."""
@@ -96,16 +97,12 @@ def most_helpful(
     ends = (shares.scoring, shares.scoring + shares.confirming)
     scoring, confirming, racing = ([others[i] for i in part] for part in np.split(order, ends))
 
-    def contenders(sets: Sequence[Sequence[Row]], on: list[Row], *names: str) -> list[Any]:
-        variants = [replace(draft, demos=demos_of(own)) for own in sets]
-        found = [contender(draft.instruction, variant, context, on) for variant in variants]
-        for one, name in zip(found, names, strict=False):
-            one.name = name
-        return found
+    def showing(own: Sequence[Row], on: list[Row]) -> Any:
+        return contender(draft.instruction, replace(draft, demos=demos_of(own)), context, on)
 
     design = balanced([len(pool) for pool in pools], draws, seed=context.seed)
     drawn = [[pool[i] for pool, i in zip(pools, picks, strict=True)] for picks in design]
-    scores = _score(contenders(drawn, scoring), scoring, shares, draft, context)
+    scores = _score([partial(showing, own, scoring) for own in drawn], shares, draft, context)
     if len(scores) < LEAST_DRAWS:
         draft.notes.append("the budget leaves too few calls to measure the influence of demos")
         return list(first)
@@ -116,7 +113,8 @@ def most_helpful(
     if all(any(row is other for other in first) for row in best):
         draft.notes.append(f"{note}no other row helps more than those chosen first")
         return list(first)
-    result, confirmed = _hold(contenders((first, best), racing, *NAMES), racing, confirming, draft, context)
+    pair = [showing(own, racing) for own in (first, best)]
+    result, confirmed = _hold(pair, len(racing), confirming, draft, context)
     kept = 1 if confirmed is not None and confirmed["difference"] >= 0 else 0
     draft.races.append(_entry(result, confirmed, kept, [_text(demos_of(own)) for own in (first, best)]))
     draft.notes.append(note + _ended(result, confirmed, kept))
@@ -161,16 +159,14 @@ def check_draws(draws: int, rows: int) -> None:
         )
 
 
-def _score(
-    sets: Sequence[Any], rows: Sequence[Row], shares: Shares, draft: Draft, context: Context
-) -> Matrix:
+def _score(sets: Sequence[Callable[[], Any]], shares: Shares, draft: Draft, context: Context) -> Matrix:
     """Mean scores of as many sets as the budget allows; none where it allows too few."""
-    meter, n = context.meter, len(rows)
+    meter, n = context.meter, shares.scoring
     # What the race and the passes behind this one need is kept back.
-    kept = len(draft.fit_rows) + 2 * (_first(draft) + shares.confirming)
+    kept = len(draft.fit_rows) + 2 * (_first(draft.contract) + shares.confirming)
     limits = meter.budget
     if meter.spent().calls == 0 and any((limits.tokens, limits.usd, limits.minutes)):
-        sets[0].scores(meter.rows(min(PROBED, n)))  # what a call takes is not known before some were made
+        sets[0]().scores(meter.rows(min(PROBED, n)))  # what a call takes is not known before some were made
     room = meter.room()
     if room is not None and room - kept < LEAST_DRAWS * n:
         return np.zeros(0)
@@ -180,7 +176,7 @@ def _score(
         room = meter.room()
         if room is not None and room - kept < n:
             break
-        found.append(float(one.scores(n).mean()))
+        found.append(float(one().scores(n).mean()))
         context.progress.status(meter.words())
         context.progress.advance(len(found) * n)
     context.progress.finish()
@@ -188,7 +184,7 @@ def _score(
 
 
 def _hold(
-    pair: Sequence[Any], racing: Sequence[Row], confirming: list[Row], draft: Draft, context: Context
+    pair: Sequence[Any], n: int, confirming: list[Row], draft: Draft, context: Context
 ) -> tuple[Race, dict[str, Any] | None]:
     """The race of the best set against the first one, and what other rows say of it where it wins."""
 
@@ -196,11 +192,13 @@ def _hold(
         left = context.meter.room()
         return None if left is None else max(0, left - len(draft.fit_rows) - 2 * len(confirming))
 
-    context.progress.start("racing two sets of demos", 2 * len(racing))
+    for one, name in zip(pair, NAMES, strict=True):
+        one.name = name
+    context.progress.start("racing two sets of demos", 2 * n)
     result = race(
         pair,
-        len(racing),
-        first=_first(draft),
+        n,
+        first=_first(draft.contract),
         margin=MARGIN,
         room=room,
         on_round=lambda standings: context.progress.advance(sum(one.rows for one in standings())),
@@ -255,9 +253,6 @@ def _text(demos: Sequence[Demo]) -> str:
     return "\n".join(lines)
 
 
-def _first(draft: Draft) -> int:
-    return max(FIRST, 3 * _classes(draft.contract))
-
-
-def _classes(contract: Contract) -> int:
-    return max((len(own.choices or ()) for own in contract.decisions), default=0)
+def _first(contract: Contract) -> int:
+    """Rows from which a small readout can be fitted at all."""
+    return max(FIRST, 3 * max((len(own.choices or ()) for own in contract.decisions), default=0))
