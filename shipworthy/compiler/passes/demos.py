@@ -88,7 +88,7 @@ class Demos:
         """Calls at most, and what they are for."""
         demos = self.at_most(contract)
         calls, why = 0, []
-        if self.by == "influence" and (shares := Shares.of(len(train) - POOL * demos, contract, self.rows)):
+        if self.by == "influence" and (shares := Shares.of(len(train) - demos, contract, self.rows)):
             calls += shares.calls(self.draws)
             why.append(f"{self.draws} sets of demos on {shares.scoring} rows, and a race of the best one")
         lacking = [own.name for own in contract.values if not any(own.name in row for row in train)]
