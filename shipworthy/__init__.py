@@ -17,7 +17,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .compiler import Budget, Cascade, Demos, DSPyOptimizer, Gate, Instructions, Readout, Recipe, Student
+    from .compiler import (
+        Budget,
+        Cascade,
+        Demos,
+        DSPyOptimizer,
+        FieldOrder,
+        Gate,
+        Instructions,
+        Readout,
+        Recipe,
+        Student,
+    )
     from .errors import ShipworthyError
     from .runtime import Answer, Program, load_artifact
     from .ship import certify, compile, lift, load, metric, plan, ship
@@ -30,6 +41,7 @@ _HOMES = {
     "Cascade": "compiler",
     "DSPyOptimizer": "compiler",
     "Demos": "compiler",
+    "FieldOrder": "compiler",
     "Gate": "compiler",
     "Instructions": "compiler",
     "Program": "runtime",
@@ -53,6 +65,7 @@ __all__ = [
     "Cascade",
     "DSPyOptimizer",
     "Demos",
+    "FieldOrder",
     "Gate",
     "Instructions",
     "Program",

@@ -3,7 +3,7 @@
 from .budget import Budget, Meter, Price, Spent
 from .compile import Compiled, compile_program, git_commit
 from .heads import fit_student, oof_folds
-from .passes import Cascade, Demos, DSPyOptimizer, Instructions, Readout, Student
+from .passes import Cascade, Demos, DSPyOptimizer, FieldOrder, Instructions, Readout, Student
 from .plan import Plan, plan_of
 from .recipe import Gate, Pass, Recipe
 from .source import Source, load_source, source_of
@@ -14,6 +14,7 @@ __all__ = [
     "Compiled",
     "DSPyOptimizer",
     "Demos",
+    "FieldOrder",
     "Gate",
     "Instructions",
     "Meter",

@@ -31,8 +31,6 @@ from ..runtime import (
     Tfidf,
     load_artifact,
     plain_value,
-    render_decide,
-    render_generate,
     write_artifact,
 )
 from ..scoring import metric_named
@@ -131,6 +129,10 @@ def compile_program(
         module=source.module,
         demos=list(source.demos),
     )
+    draft.notes += [
+        f"no training row has a label for {field.name!r}: only a metric that needs none can score it"
+        for field in draft.unlabelled
+    ]
     for one in recipe.passes:
         one.apply(draft, context)
     choices = _settle(draft, context, recipe)
@@ -270,7 +272,7 @@ def _step(draft: Draft, choices: dict[str, Choice], plan: CascadePlan | None) ->
     if decided:
         tfidf = draft.tfidf if any(choice.head.student for choice in choices.values()) else None
         decide = Decide(
-            prompt=draft.prompt or render_decide(draft.instruction, contract, draft.demos),
+            prompt=draft.prompt or draft.decide_prompt(),
             # Those before the last one used are asked too, since its rounding may depend on them.
             reads=tuple(draft.reads[: max(_used(choices), default=-1) + 1]),
             heads={name: _head_spec(draft, name, choice) for name, choice in choices.items()},
@@ -281,7 +283,7 @@ def _step(draft: Draft, choices: dict[str, Choice], plan: CascadePlan | None) ->
     generate = None
     if generated:
         generate = Generate(
-            prompt=render_generate(draft.instruction, contract, draft.demos, generated),
+            prompt=draft.generate_prompt(generated),
             outputs=tuple(field.name for field in generated),
             max_tokens=MAX_TOKENS,
         )

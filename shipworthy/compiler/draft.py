@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..lms import Recorded
-from ..runtime import Contract, Demo, Progress, PromptSpec, Read, ReadoutHead, StudentHead, Tfidf, value_text
+from ..runtime import (
+    Contract,
+    Demo,
+    Field,
+    Progress,
+    PromptSpec,
+    Read,
+    ReadoutHead,
+    StudentHead,
+    Tfidf,
+    render_decide,
+    render_generate,
+    value_text,
+)
 from .budget import Meter
 from .recipe import Recipe
 
@@ -43,6 +56,8 @@ class Draft:
     Attributes:
         train: rows to fit on, typed; dev: rows to select on, empty where train is cross-fitted.
         demos: worked examples of the prompt; their rows are left out of the readout's fit.
+        order: names of the inputs as the prompt shows them; empty for the contract's order.
+        repeated: digests of the values of the first of them that stand in many rows.
         prompt, reads: of the decisions, once a readout pass has set them.
         readouts, students: candidates by output; a readout has several, the cheapest first.
         tfidf: the students' vocabulary.
@@ -59,6 +74,8 @@ class Draft:
     dev: list[Row]
     module: dspy.Module
     demos: list[Demo] = field(default_factory=list)
+    order: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
     prompt: PromptSpec | None = None
     reads: list[Read] = field(default_factory=list)
     readouts: dict[str, list[Candidate]] = field(default_factory=dict)
@@ -68,6 +85,31 @@ class Draft:
     features: list[NDArray[np.float64]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     races: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def unlabelled(self) -> list[Field]:
+        """Generated outputs that no training row has a label for."""
+        return [own for own in self.contract.values if not any(own.name in row for row in self.train)]
+
+    def decide_prompt(self, *, instruction: str | None = None) -> PromptSpec:
+        """The prompt for decisions, with the inputs in the draft's order."""
+        text = self.instruction if instruction is None else instruction
+        return render_decide(text, self._shown, self.demos, repeated=self.repeated)
+
+    def generate_prompt(
+        self, outputs: Sequence[Field], *, instruction: str | None = None, demos: Sequence[Demo] | None = None
+    ) -> PromptSpec:
+        """The prompt for generated outputs, with the inputs in the draft's order."""
+        text = self.instruction if instruction is None else instruction
+        shown = self.demos if demos is None else demos
+        return render_generate(text, self._shown, shown, outputs, repeated=self.repeated)
+
+    def demo_of(self, row: Row) -> Demo:
+        """A row as a demo; an output that it has no label for is left out."""
+        return Demo(
+            inputs={own.name: row[own.name] for own in self.contract.inputs},
+            outputs={own.name: row[own.name] for own in self.contract.outputs if own.name in row},
+        )
 
     @property
     def demo_rows(self) -> list[Row]:
@@ -86,6 +128,12 @@ class Draft:
     def n_dev(self) -> int:
         """How many of `fit_rows`, at their end, are dev rows."""
         return len(self.dev)
+
+    @property
+    def _shown(self) -> Contract:
+        """The contract with its inputs in the prompt's order."""
+        by_name = {own.name: own for own in self.contract.inputs}
+        return replace(self.contract, inputs=tuple(by_name[name] for name in self.order or by_name))
 
     def _key(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(value_text(row[field.name]) for field in self.contract.inputs)

@@ -98,7 +98,7 @@ def fit_student(
 ) -> tuple[Tfidf, StudentHead]:
     """A student: TF-IDF and logistic regression, with a floor for classes without rows."""
     tfidf = tfidf or vocabulary(texts)
-    matrix = _sparse(tfidf, texts)
+    matrix = tfidf_matrix(tfidf, texts)
     weights, bias, seen = _logistic(matrix, classes, n_classes, c)
     unseen = sorted(set(range(n_classes)) - set(seen))
     if unseen:
@@ -114,6 +114,22 @@ def vocabulary(texts: Sequence[str]) -> Tfidf:
 def student_log_probabilities(tfidf: Tfidf, head: StudentHead, texts: Sequence[str]) -> Matrix:
     """By row and class; shape (N, C)."""
     return np.stack([head.log_probabilities(*tfidf.transform(text)) for text in texts])
+
+
+def tfidf_matrix(tfidf: Tfidf, texts: Sequence[str]) -> Any:
+    """The texts' weights as a sparse matrix; shape (N, V)."""
+    from scipy.sparse import csr_matrix
+
+    rows = [tfidf.transform(text) for text in texts]
+    starts = np.cumsum([0, *(len(indices) for indices, _ in rows)])
+    return csr_matrix(
+        (
+            np.concatenate([values for _, values in rows]),
+            np.concatenate([indices for indices, _ in rows]),
+            starts,
+        ),
+        shape=(len(texts), len(tfidf.terms)),
+    )
 
 
 def fit_mix(parts: Sequence[Matrix], classes: NDArray[np.intp]) -> tuple[tuple[float, ...], Matrix]:
@@ -212,18 +228,3 @@ def _score_from_labels(
             column = label_columns[k]
             weights[k, column] = slope * scale[column]
             bias[k] += slope * mean[column]
-
-
-def _sparse(tfidf: Tfidf, texts: Sequence[str]) -> Any:
-    from scipy.sparse import csr_matrix
-
-    rows = [tfidf.transform(text) for text in texts]
-    starts = np.cumsum([0, *(len(indices) for indices, _ in rows)])
-    return csr_matrix(
-        (
-            np.concatenate([values for _, values in rows]),
-            np.concatenate([indices for indices, _ in rows]),
-            starts,
-        ),
-        shape=(len(texts), len(tfidf.terms)),
-    )

@@ -82,6 +82,9 @@ def plan_of(
     for i, one in enumerate(recipe.passes):
         if isinstance(one, Demos):
             demos = one.at_most(source.contract)
+            at_most, why = one.calls(source.contract, train)
+            passes.append(Planned("Demos", at_most, why, at_most))
+            continue
         rows = len(train) + len(dev) - demos
         kept = rows * sum(isinstance(other, Readout | Instructions) for other in recipe.passes[i + 1 :])
         passes.append(_planned(one, source, rows, recipe.budget, kept, reflects))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotFoundError, ShipworthyError, SourceError
 from ..lms import import_dspy
 from ..runtime import Contract, Demo
-from .recipe import Recipe
+from .recipe import Pass, Recipe
 
 if TYPE_CHECKING:
     import dspy
@@ -133,9 +133,11 @@ def source_of(module: dspy.Module, *, name: str, recipe: Recipe | None = None) -
 
 def default_recipe(contract: Contract) -> Recipe:
     """What a program without a recipe is compiled by."""
-    from .passes import Demos, Readout, Student
+    from .passes import Demos, FieldOrder, Readout, Student
 
-    return Recipe(passes=[Demos(), Readout(), Student()] if contract.decisions else [Demos()])
+    passes: list[Pass] = [FieldOrder()] if len(contract.inputs) > 1 else []
+    passes += [Demos(), Readout(), Student()] if contract.decisions else [Demos()]
+    return Recipe(passes=passes)
 
 
 def _check_passes_through(module: dspy.Module, contract: Contract) -> None:

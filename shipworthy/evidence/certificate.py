@@ -102,7 +102,8 @@ def certify(
         LMError: the LM fails.
     """
     progress = progress or Progress()
-    outputs = [field.name for field in program.contract.outputs]
+    scored = baselines.labelled(program.contract, test)
+    outputs = [field.name for field in scored.outputs]
     if isinstance(metric, str):
         return _nothing_to_measure(program, len(test), look, facts or {}, f"cannot certify: {metric}")
     if not test:
@@ -124,11 +125,11 @@ def certify(
     for name, many in _cheap(program, train).items():
         found[name] = (everything, score(f"scoring {name}", many, test))
     if opponent.prototype is not None:
-        many = baselines.constrained(opponent.prototype, program.contract, lm)
+        many = baselines.constrained(opponent.prototype, scored, lm)
         found["constrained"] = (sample, score("scoring the prompt, constrained to its labels", many, sampled))
     if not quick:
         step = program.spec.steps[program.spec.flow[0]]
-        many = baselines.dspy_few_shot(program.contract, step.instruction, train, lm)
+        many = baselines.dspy_few_shot(scored, step.instruction, train, lm)
         found["dspy_few_shot"] = (everything, score("scoring plain DSPy few-shot", many, test))
     prototype: tuple[list[int], Evaluation] | None = None
     if opponent.recorded is not None:
@@ -259,7 +260,13 @@ def _judge(
 def _remarks(
     program: Program, ours: Evaluation, quick: bool, sample: Sequence[int], test: Sequence[Row]
 ) -> list[str]:
-    remarks = []
+    unscored = [
+        field.name for field in program.contract.outputs if not any(field.name in row for row in test)
+    ]
+    remarks = [
+        f"no test row has a label for {name!r}: only a metric that needs none can score it"
+        for name in unscored
+    ]
     if program.spec.lm is None:
         remarks.append("the simple student is as good as the LM here, so the program calls no LM")
     if any(step.decide and step.decide.cascade for step in program.spec.steps.values()):

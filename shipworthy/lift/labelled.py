@@ -23,7 +23,8 @@ from .readers import READERS
 def load_labelled(contract: Contract, table: Table, *, needs_classes: bool = True) -> list[dict[str, Any]]:
     """The rows' inputs and outputs as plain JSON values of their types.
 
-    Other columns are dropped. An empty cell is null where the type allows it.
+    Other columns are dropped. An empty cell is null where the type allows it. An output that
+    is free text may have no column at all, where another output has one: it has no labels then.
 
     Args:
         contract: names and types.
@@ -35,7 +36,9 @@ def load_labelled(contract: Contract, table: Table, *, needs_classes: bool = Tru
         ExamplesError: a column is missing; a value or label is empty or does not fit
             (the first one is named, the others are counted); a decision has one class.
     """
-    fields = [*contract.inputs, *contract.outputs]
+    given = [field for field in contract.outputs if field.name in table.columns]
+    outputs = [field for field in contract.outputs if field in given or not (given and _is_text(field))]
+    fields = [*contract.inputs, *outputs]
     missing = [field.name for field in fields if field.name not in table.columns and _needed(field)]
     if missing:
         raise ExamplesError(
@@ -139,6 +142,11 @@ def _nullable(field: Field) -> bool:
     return {"type": "null"} in field.schema.get("anyOf", []) or not field.schema
 
 
+def _is_text(field: Field) -> bool:
+    plain = not {"enum", "const", "format", "pattern"} & set(field.schema)
+    return plain and field.schema.get("type") == "string"
+
+
 def _needed(field: Field) -> bool:
     return "default" not in field.schema
 
@@ -156,7 +164,8 @@ def _check_classes(contract: Contract, rows: Sequence[Mapping[str, Any]], source
 
 
 def _line(row: Mapping[str, Any], names: Iterable[str]) -> str:
-    return json.dumps({name: plain_value(row[name]) for name in names}, ensure_ascii=False, allow_nan=False)
+    values = {name: plain_value(row[name]) for name in names if name in row}
+    return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
 def _remove(paths: Iterable[Path]) -> None:

@@ -82,8 +82,10 @@ def program_source(lifted: Lifted) -> str:
 def recipe_source(lifted: Lifted) -> str:
     """The text of `optimizers/NAME.py`."""
     decides = bool(lifted.contract.decisions)
-    passes = "sw.Demos(), sw.Readout(), sw.Student()" if decides else "sw.Demos()"
-    body = ["recipe = sw.Recipe(", f"{INDENT}passes=[{passes}],", f'{INDENT}metric="exact",', ")"]
+    passes = ["sw.FieldOrder()"] if len(lifted.contract.inputs) > 1 else []
+    passes += ["sw.Demos()", "sw.Readout()", "sw.Student()"] if decides else ["sw.Demos()"]
+    line = f"{INDENT}passes=[{', '.join(passes)}],"
+    body = ["recipe = sw.Recipe(", line, f'{INDENT}metric="exact",', ")"]
     about = f"How {lifted.name} is compiled, scored and gated."
     return "\n".join([*docstring(about, indent=""), "", "import shipworthy as sw", "", *body, ""])
 

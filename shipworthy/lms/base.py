@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 class Prompt:
     """A chat prompt, static part first, so that a cache of the prefix serves every row.
 
-    `system`, `turns` and `lead` are the same for every row of a program; `user` is
-    the row's own text, and is data: control tokens spelled out in it stay text.
+    `system` and `turns` are the same for every row of a program, and `lead` is so for many of
+    its rows; `user` is the row's own text. Both are data: control tokens spelled out in them
+    stay text.
 
     Attributes:
         system: the instruction, or empty.
         turns: earlier (user, assistant) exchanges, the demos.
-        lead: how each user turn begins, before the row's own text.
+        lead: how the user turn begins, before the row's own text: the first input's name, and
+            its value where that stands in many rows.
         user: the row's own text.
     """
 

@@ -26,6 +26,7 @@ from .spec import (
     PromptSpec,
     Read,
     StepSpec,
+    value_digest,
 )
 from .tfidf import Tfidf
 
@@ -73,6 +74,7 @@ __all__ = [
     "run_step",
     "standing_cells",
     "student_text",
+    "value_digest",
     "value_text",
     "wire_schema",
     "write_artifact",

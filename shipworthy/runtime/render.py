@@ -10,8 +10,10 @@ from .contract import Contract, Field, label_text, plain_value, value_text
 from .spec import Demo, PromptSpec, Slot
 
 
-def render_decide(instruction: str, contract: Contract, demos: Sequence[Demo]) -> PromptSpec:
-    """The prompt for decisions: one line an output, `name: label`."""
+def render_decide(
+    instruction: str, contract: Contract, demos: Sequence[Demo], *, repeated: Sequence[str] = ()
+) -> PromptSpec:
+    """The prompt for decisions: one line an output, `name: label`; `repeated` as in `Slot`."""
     decisions = contract.decisions
     lines = [f"{label_text(field.name)}: {_about_choice(field)}" for field in decisions]
     turns = tuple(
@@ -23,26 +25,35 @@ def render_decide(instruction: str, contract: Contract, demos: Sequence[Demo]) -
         )
         for demo in demos
     )
-    return PromptSpec(system=_system(instruction, lines), turns=turns, slots=_slots(contract))
+    return PromptSpec(system=_system(instruction, lines), turns=turns, slots=_slots(contract, repeated))
 
 
 def render_generate(
-    instruction: str, contract: Contract, demos: Sequence[Demo], outputs: Sequence[Field]
+    instruction: str,
+    contract: Contract,
+    demos: Sequence[Demo],
+    outputs: Sequence[Field],
+    *,
+    repeated: Sequence[str] = (),
 ) -> PromptSpec:
-    """The prompt for generated outputs: one JSON object with the fields named."""
+    """The prompt for generated outputs: one JSON object with the fields named.
+
+    A demo without a value for one of them is not shown; `repeated` is as in `Slot`.
+    """
     lines = ["Reply with a JSON object with these keys:"]
     lines += [f"- {field.name}: {_about_value(field)}" for field in outputs]
     turns = tuple(
         (
             _user_text(contract, demo.inputs),
             json.dumps(
-                {field.name: plain_value(demo.outputs.get(field.name)) for field in outputs},
+                {field.name: plain_value(demo.outputs[field.name]) for field in outputs},
                 ensure_ascii=False,
             ),
         )
         for demo in demos
+        if all(field.name in demo.outputs for field in outputs)
     )
-    return PromptSpec(system=_system(instruction, lines), turns=turns, slots=_slots(contract))
+    return PromptSpec(system=_system(instruction, lines), turns=turns, slots=_slots(contract, repeated))
 
 
 def opening_of(field: Field) -> str:
@@ -54,9 +65,13 @@ def _system(instruction: str, lines: Sequence[str]) -> str:
     return "\n\n".join(part for part in (instruction.strip(), "\n".join(lines)) if part)
 
 
-def _slots(contract: Contract) -> tuple[Slot, ...]:
+def _slots(contract: Contract, repeated: Sequence[str] = ()) -> tuple[Slot, ...]:
     return tuple(
-        Slot(before=("\n" if i else "") + f"{label_text(field.name)}:", input=field.name)
+        Slot(
+            before=("\n" if i else "") + f"{label_text(field.name)}:",
+            input=field.name,
+            repeated=() if i else tuple(repeated),
+        )
         for i, field in enumerate(contract.inputs)
     )
 

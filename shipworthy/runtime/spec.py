@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from ..examples import digest_of
 from ..lms import Prompt
 from .contract import Contract, value_text
 
@@ -31,10 +32,23 @@ class Data(BaseModel):
 
 
 class Slot(Data):
-    """A place of the user turn that an input fills: the words before it, and the input's name."""
+    """A place of the user turn that an input fills: the words before it, and the input's name.
+
+    `repeated`, of the first slot, are digests of values that stand in many rows: such a value
+    belongs to the prompt's beginning, which an engine keeps, and not to the row's own text.
+    """
 
     before: str
     input: str
+    repeated: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the key where nothing repeats: such a program has the bytes that it always had."""
+        data: dict[str, Any] = handler(self)
+        if not data.get("repeated"):
+            data.pop("repeated", None)
+        return data
 
 
 class PromptSpec(Data):
@@ -45,11 +59,19 @@ class PromptSpec(Data):
     slots: tuple[Slot, ...]
 
     def fill(self, inputs: Mapping[str, Any]) -> Prompt:
-        """The prompt of one row."""
+        """The prompt of one row. Where its lead ends depends on the row alone, never on other calls."""
         first, *others = self.slots
-        user = value_text(inputs[first.input])
+        lead, user = first.before, f" {value_text(inputs[first.input])}"
+        if others and first.repeated and value_digest(inputs[first.input]) in first.repeated:
+            second, *others = others
+            lead, user = f"{lead}{user}{second.before}", f" {value_text(inputs[second.input])}"
         user += "".join(f"{slot.before} {value_text(inputs[slot.input])}" for slot in others)
-        return Prompt(self.system, self.turns, first.before, f" {user}")
+        return Prompt(self.system, self.turns, lead, user)
+
+
+def value_digest(value: Any) -> str:
+    """Names a value as a prompt shows it."""
+    return digest_of(value_text(value))[:16]
 
 
 class Read(Data):

@@ -12,6 +12,7 @@ from ..compiler import (
     Budget,
     Compiled,
     Demos,
+    FieldOrder,
     Instructions,
     Pass,
     Readout,
@@ -62,8 +63,8 @@ if TYPE_CHECKING:
 
 LEVELS: dict[int, tuple[Pass, ...]] = {
     1: (Readout(questions=False),),
-    2: (Demos(), Readout(), Student()),
-    3: (Demos(), Instructions(), Readout(), Student()),
+    2: (FieldOrder(), Demos(), Readout(), Student()),
+    3: (FieldOrder(), Demos(), Instructions(), Readout(), Student()),
 }
 
 

@@ -51,7 +51,7 @@ def prepare(
     rows = load_labelled(contract, table)
     given = load_labelled(contract, test, needs_classes=False) if test is not None else []
     inputs = [field.name for field in contract.inputs]
-    outputs = [field.name for field in contract.outputs]
+    outputs = [field.name for field in contract.outputs if any(field.name in row for row in rows)]
     decisions = [field.name for field in contract.decisions]
     names: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "decisions": decisions}
     report = examine_rows(rows, given, kinds=FIRST, **names)

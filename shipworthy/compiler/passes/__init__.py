@@ -2,9 +2,19 @@
 
 from .cascade import Cascade, CascadePlan
 from .demos import Demos
+from .field_order import FieldOrder
 from .instructions import Instructions
 from .optimizer import DSPyOptimizer
 from .readout import Readout
 from .student import Student
 
-__all__ = ["Cascade", "CascadePlan", "DSPyOptimizer", "Demos", "Instructions", "Readout", "Student"]
+__all__ = [
+    "Cascade",
+    "CascadePlan",
+    "DSPyOptimizer",
+    "Demos",
+    "FieldOrder",
+    "Instructions",
+    "Readout",
+    "Student",
+]

@@ -233,7 +233,7 @@ class _Run:
 
     def _roll(self, text: str, new: list[int]) -> None:
         context, draft = self._context, self._draft
-        step = generating(text, draft.contract, draft.demos, self._outputs)
+        step = generating(draft, text, self._outputs)
 
         def ask(i: int) -> Mapping[str, Any]:
             return run_step(draft.name, step, Heads({}, None), context.lm, self._rows[i]).outputs

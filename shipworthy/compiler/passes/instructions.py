@@ -19,7 +19,6 @@ from ...runtime import (
     ordered_map,
     read_features,
     reading_mode,
-    render_decide,
     run_step,
 )
 from ...runtime import Heads as NoHeads
@@ -93,7 +92,7 @@ class Instructions:
         if len(texts) == 1:
             draft.notes.append("no other instruction to race: write some, Instructions(texts=...)")
             return
-        contenders = [_contender(text, draft, context, racing) for text in texts]
+        contenders = [contender(text, draft, context, racing) for text in texts]
         result = self._race(contenders, draft, context, len(racing), kept + 2 * aside)
         _settle(texts, contenders, result, confirming, draft, context, kept)
 
@@ -251,17 +250,18 @@ class _Writing:
         return scores
 
 
-def _contender(text: str, draft: Draft, context: Context, rows: list[Row]) -> _Reading | _Writing:
+def contender(text: str, draft: Draft, context: Context, rows: list[Row]) -> _Reading | _Writing:
+    """An instruction with the draft's demos, as a candidate of a race over these rows."""
     contract = draft.contract
     name = " ".join(text.split())[:60]
     if contract.decisions:
-        prompt = render_decide(text, contract, draft.demos)
+        prompt = draft.decide_prompt(instruction=text)
         primary = contract.primary
         mode = reading_mode(prompt, contract, context.lm, rows[0])
         tokens = reading_tokens(draft, context.lm) if mode == "logprobs" else ()
         read = Read(mode=mode, opening=opening_of(primary) if tokens else "", tokens=tokens)
         return _Reading(name, prompt, read, draft, context, rows)
-    step = generating(text, contract, draft.demos, contract.outputs)
+    step = generating(draft, text, contract.outputs)
     metric = metric_of(context.recipe.metric, contract.outputs, rows)
     return _Writing(name, step, metric, draft, context, rows)
 

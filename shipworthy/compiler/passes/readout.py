@@ -28,7 +28,6 @@ from ...runtime import (
     plain_value,
     read_features,
     reading_mode,
-    render_decide,
     student_text,
 )
 from ..draft import Candidate, Context, Draft, Row
@@ -78,7 +77,7 @@ class Readout:
             return
         if draft.students:
             raise InputError("the readout must be fitted before the student", hint="reorder the passes")
-        draft.prompt = render_decide(draft.instruction, contract, draft.demos)
+        draft.prompt = draft.decide_prompt()
         draft.reads = self._reads(draft, context)
         draft.notes += [READ_NOTES[read.mode] for read in draft.reads if read.mode in READ_NOTES]
         short = _read(draft, context)

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ScoringError
-from ...runtime import Contract, Demo, Field, Generate, StepSpec, plain_value, render_generate
+from ...runtime import Contract, Field, Generate, StepSpec, plain_value
 from ...scoring import Metric, RowScore
-from ..draft import Row
+from ..draft import Draft, Row
 
 MAX_TOKENS = 512
 
 
-def generating(text: str, contract: Contract, demos: Sequence[Demo], outputs: Sequence[Field]) -> StepSpec:
+def generating(draft: Draft, text: str, outputs: Sequence[Field]) -> StepSpec:
     """A step that generates these outputs under an instruction."""
-    sides = Contract(contract.inputs, tuple(outputs)).as_json()
-    prompt = render_generate(text, contract, demos, outputs)
+    sides = Contract(draft.contract.inputs, tuple(outputs)).as_json()
+    prompt = draft.generate_prompt(outputs, instruction=text)
     names = tuple(own.name for own in outputs)
     return StepSpec(
         instruction=text,
@@ -32,7 +32,7 @@ def score_of(metric: Metric, answer: Mapping[str, Any], row: Row) -> RowScore:
     Raises:
         ScoringError: the metric fails on it.
     """
-    labels = plain_value({name: row[name] for name in answer})
+    labels = plain_value({name: row[name] for name in answer if name in row})
     score = metric.score(plain_value(dict(answer)), labels, plain_value(row))
     if score.value is None:
         raise ScoringError(

@@ -65,8 +65,8 @@ def metric_of(
     """The row metric that a recipe means.
 
     Args:
-        metric: `exact` (every output right), the name of one output (that one right), or
-            a metric, which is taken as it is.
+        metric: `exact` (every output right that any row has a label for), the name of one
+            output (that one right), or a metric, which is taken as it is.
         fields: the program's outputs; each that counts is scored by its `metric_for`.
         rows: with labels, for outputs that are text.
 
@@ -77,7 +77,8 @@ def metric_of(
     if not isinstance(metric, str):
         return metric
     named = metric_named(metric, tuple(field.name for field in fields))
-    counted = named.outputs or tuple(field.name for field in fields)
+    labelled = [field.name for field in fields if any(field.name in row for row in rows)]
+    counted = named.outputs or tuple(labelled or (field.name for field in fields))
     by = {
         field.name: metric_for(field, labels=[row.get(field.name) for row in rows])
         for field in fields
