@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import Counter
 
 import numpy as np
@@ -111,6 +113,32 @@ def test_it_tells_the_standings_after_each_round() -> None:
     )
     assert len(seen) > 2
     assert (np.diff(np.array(seen), axis=0) >= 0).all()
+
+
+def test_the_history_tells_how_it_came_to_that() -> None:
+    result = race(field_of([0.7, 0.8, 0.4], 500), 500)
+    rows = [one.rows for one in result.history]
+    assert rows[0] == 3 * FIRST
+    assert rows[-1] == result.rows
+    assert rows == sorted(set(rows))
+    for one in result.history:
+        assert sum(standing.rows for standing in one.standings) == one.rows
+    last = result.history[-1].standings
+    assert [standing.state for standing in last] == [standing.state for standing in result.standings]
+    widths = [high - low for low, high in (one.standings[2].interval for one in result.history)]
+    assert widths[-1] < widths[0]
+
+
+def test_the_history_of_a_long_race_is_bounded_and_json() -> None:
+    result = race(field_of([0.7] * 4, 3000), 3000, margin=0.001, delta=0.2, first=1)
+    assert 10 < len(result.history) <= 61
+    crowd = race(field_of([0.7] * 200, 200), 200)
+    assert len(crowd.history) * 200 < 3500
+    document = json.loads(json.dumps(dataclasses.asdict(result), allow_nan=False))
+    assert document["history"][-1]["rows"] == result.rows
+    assert {"name", "rows", "mean", "difference", "interval", "state"} <= set(
+        document["history"][0]["standings"][0]
+    )
 
 
 def test_graded_scores_race_too() -> None:

@@ -21,7 +21,7 @@ simulated with known truth: `benchmarks/race.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +42,9 @@ PATIENCE = 0.85
 HOPELESS = 0.002
 LEAST_SPREAD = 0.02
 """Standard deviation of the candidates' true scores, at the least."""
+ROUNDS_KEPT = 60
+STANDINGS_KEPT = 3000
+"""In a history, at most: as many rounds as this allows for the number of candidates."""
 
 
 class Contender(Protocol):
@@ -79,6 +82,19 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Round:
+    """How a race stood after a round.
+
+    Attributes:
+        rows: read by all together until then.
+        standings: of all candidates, in their order; figures rounded to four digits.
+    """
+
+    rows: int
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True)
 class Race:
     """How a race ended.
 
@@ -87,12 +103,15 @@ class Race:
         standings: of all candidates, in their order.
         rows: read by all together.
         why: what ended it: `decided`, `rows` (all were read) or `budget`.
+        history: the rounds, in order, the last one being how it ended; where there were more than 60
+            (fewer with more than 50 candidates), every second, every fourth and so on.
     """
 
     winner: int
     standings: tuple[Standing, ...]
     rows: int
     why: str
+    history: tuple[Round, ...] = ()
 
 
 @dataclass
@@ -103,6 +122,30 @@ class _State:
     difference: NDArray[np.float64]
     leader: int = 0
     counts: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    intervals: dict[int, tuple[Scores, tuple[float, float]]] = field(default_factory=dict)
+    """By candidate: the differences that it was computed from, and the interval."""
+
+
+class _History:
+    """Rounds as they come; every second one is let go whenever there are too many."""
+
+    def __init__(self, candidates: int) -> None:
+        self.rounds: list[Round] = []
+        self._most = max(2, min(ROUNDS_KEPT, STANDINGS_KEPT // candidates))
+        self._every = 1
+        self._seen = 0
+
+    def add(self, rows: int, standings: Callable[[], Sequence[Standing]]) -> None:
+        if self._seen % self._every == 0:
+            self.rounds.append(_round(rows, standings()))
+        self._seen += 1
+        if len(self.rounds) == self._most:
+            self.rounds = self.rounds[::2]
+            self._every *= 2
+
+    def ended(self, rows: int, standings: Sequence[Standing]) -> tuple[Round, ...]:
+        before = [one for one in self.rounds if one.rows < rows]
+        return (*before, _round(rows, standings))
 
 
 def race(
@@ -141,9 +184,11 @@ def race(
         difference=np.zeros(k),
         counts=np.zeros(k, np.intp),
     )
+    history = _History(k)
     why = _read(contenders, state, dict.fromkeys(range(k), min(first, n_rows)), room)
     while why is None:
         _look(state, margin, alpha)
+        history.add(int(state.counts.sum()), lambda: _standings(contenders, state, delta))
         on_round(lambda: _standings(contenders, state, delta))
         wanted = _wanted(state, n_rows, delta)
         if wanted is None:
@@ -153,7 +198,8 @@ def race(
         else:
             why = _read(contenders, state, wanted, room)
     _look(state, margin, alpha)
-    return Race(state.leader, tuple(_standings(contenders, state, delta)), int(state.counts.sum()), why)
+    rows, standings = int(state.counts.sum()), tuple(_standings(contenders, state, delta))
+    return Race(state.leader, standings, rows, why, history.ended(rows, standings))
 
 
 def race_order(strata: Sequence[Any], *, seed: int) -> NDArray[np.intp]:
@@ -272,19 +318,46 @@ def _standings(contenders: Sequence[Contender], state: _State, delta: float) -> 
     found = []
     for i, contender in enumerate(contenders):
         what = "leads" if i == state.leader else "dropped" if state.dropped[i] else "rests"
-        differences = _paired(state, i)
         found.append(
             Standing(
                 name=contender.name,
                 rows=int(state.counts[i]),
                 mean=float(state.scores[i].mean()) if state.counts[i] else float("nan"),
                 difference=float(state.difference[i]),
-                interval=betting_interval(differences, low=-1.0) if len(differences) else (-1.0, 1.0),
+                interval=_interval(state, i),
                 chance=float(state.chance[i]),
                 state="runs" if what == "rests" and i in runs else what,
             )
         )
     return found
+
+
+def _interval(state: _State, i: int) -> tuple[float, float]:
+    """Of the mean difference to the leader; computed anew only where the differences are other ones."""
+    differences = _paired(state, i)
+    if not len(differences):
+        return -1.0, 1.0
+    known = state.intervals.get(i)
+    if known is None or not np.array_equal(known[0], differences):
+        known = differences, betting_interval(differences, low=-1.0)
+        state.intervals[i] = known
+    return known[1]
+
+
+def _round(rows: int, standings: Sequence[Standing]) -> Round:
+    return Round(
+        rows,
+        tuple(
+            replace(
+                one,
+                mean=round(one.mean, 4),
+                difference=round(one.difference, 4),
+                interval=(round(one.interval[0], 4), round(one.interval[1], 4)),
+                chance=round(one.chance, 4),
+            )
+            for one in standings
+        ),
+    )
 
 
 def _spread(means: Scores, noise: Scores) -> tuple[float, float]:
