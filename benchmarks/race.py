@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
@@ -117,13 +117,15 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--minutes", type=float, default=math.inf, help="end after these, with fewer races")
     parser.add_argument(
-        "--runs", type=Path, default=STATE, metavar="FILE", help="where finished races are kept"
+        "--runs", type=Path, default=STATE, metavar="FILE", help="where what is finished is kept"
     )
+    parser.add_argument("--no-compile", action="store_true", help="leave the share of a real compile out")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     given = parser.parse_args()
     found = simulate(given.races, given.processes, time.monotonic() + 60 * given.minutes, given.runs)
     costs = {"right or wrong": race_cost.costs(graded=False), "graded": race_cost.costs(graded=True)}
-    targets = targets_of(found) + race_cost.targets_of(costs, race_cost.share())
+    compiled = None if given.no_compile else _share(given.runs)
+    targets = targets_of(found) + race_cost.targets_of(costs, compiled)
     text = "\n\n".join((ABOUT, targets_table(targets), figures(found), race_cost.figures(costs)))
     if given.dry:
         print(text)
@@ -166,14 +168,30 @@ def simulate(races: int, processes: int, deadline: float, path: Path) -> dict[st
     return found
 
 
+def _share(path: Path) -> race_cost.Share:
+    """Of a compile, measured once for a version of the race."""
+    key = f"{_version()} compile"
+    for one in _records(path):
+        if one["key"] == key:
+            return race_cost.Share(**one["share"])
+    share = race_cost.share()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"key": key, "share": asdict(share)}) + "\n")
+    return share
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def _known(path: Path) -> dict[str, list[Run]]:
     """Races that are finished, by key."""
-    if not path.exists():
-        return {}
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return {
         one["key"]: [Run(**{**run, "planted": tuple(run["planted"])}) for run in one["runs"]]
-        for one in records
+        for one in _records(path)
+        if "runs" in one
     }
 
 

@@ -147,8 +147,8 @@ def share() -> Share:
     return Share(made.seconds, one[0], one[1], one[2], made.lm_calls)
 
 
-def targets_of(by_kind: dict[str, list[Cost]], compiled: Share) -> list[Target]:
-    """Seconds at the size that was wanted, growth, and the share of a compile."""
+def targets_of(by_kind: dict[str, list[Cost]], compiled: Share | None) -> list[Target]:
+    """Seconds at the size that was wanted, growth, and the share of a compile where one was made."""
     targets = []
     for kind, found in by_kind.items():
         at = next(one for one in found if one.rows == WANTED_AT)
@@ -160,6 +160,8 @@ def targets_of(by_kind: dict[str, list[Cost]], compiled: Share) -> list[Target]:
         ).slope
         what = f"growth of these seconds with rows, {kind}"
         targets.append(Target(what, "at most linear", f"rows to the power {slope:.2f}", slope <= 1.05))
+    if compiled is None:
+        return targets
     own = compiled.own_s / compiled.seconds
     what = f"share of a compile that the race takes besides its candidates ({compiled.calls} calls)"
     targets.append(Target(what, "under 2 %", f"{own:.2%} of {compiled.seconds:.0f} s", own < WANTED_SHARE))
