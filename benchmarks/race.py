@@ -1,27 +1,33 @@
 """Does the race find a good candidate, and what does it read? Simulated, with accuracies that are known.
 
-    python benchmarks/race.py [--races 2000] [--minutes M]
+    python benchmarks/race.py [--races 2000] [--minutes M] [--runs FILE]
 
 No language model runs here. A row has a difficulty that is the same for all candidates, a candidate adds
 noise of its own, both Gaussian, and it is right where their sum lies below the quantile of its accuracy:
 so two candidates are right on the same rows more often than by chance. Each race draws its rows anew.
+Races that are finished are kept in FILE, so that a run that was stopped goes on; those of another version
+of the race do not count. What the race itself costs is measured with candidates that answer at once.
 Writes its tables into `docs/benchmarks.md`, and exits with 1 if a target is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import math
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
+import race_cost
 from numpy.typing import NDArray
 from report import write_section
 from targets import Target, table, targets_table
@@ -38,6 +44,7 @@ CORRELATION = 0.5
 BEHIND = 0.02
 """A winner worse than the best by more than this is a wrong one."""
 PROCESSES = 2
+STATE = Path(__file__).parent.parent / ".shipworthy" / "race.jsonl"
 CHUNK = 5
 """Races a task, so that progress is seen."""
 
@@ -109,11 +116,17 @@ def main() -> int:
     parser.add_argument("--races", type=int, default=2000, help="in each world")
     parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--minutes", type=float, default=math.inf, help="end after these, with fewer races")
+    parser.add_argument(
+        "--runs", type=Path, default=STATE, metavar="FILE", help="where what is finished is kept"
+    )
+    parser.add_argument("--no-compile", action="store_true", help="leave the share of a real compile out")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     given = parser.parse_args()
-    found = simulate(given.races, given.processes, time.monotonic() + 60 * given.minutes)
-    targets = targets_of(found)
-    text = "\n\n".join((ABOUT, targets_table(targets), figures(found)))
+    found = simulate(given.races, given.processes, time.monotonic() + 60 * given.minutes, given.runs)
+    costs = {"right or wrong": race_cost.costs(graded=False), "graded": race_cost.costs(graded=True)}
+    compiled = None if given.no_compile else _share(given.runs)
+    targets = targets_of(found) + race_cost.targets_of(costs, compiled)
+    text = "\n\n".join((ABOUT, targets_table(targets), figures(found), race_cost.figures(costs)))
     if given.dry:
         print(text)
     else:
@@ -122,36 +135,84 @@ def main() -> int:
     return 0 if all(target.met for target in targets) else 1
 
 
-def simulate(races: int, processes: int, deadline: float) -> dict[str, list[Run]]:
+def simulate(races: int, processes: int, deadline: float, path: Path) -> dict[str, list[Run]]:
     """So many races in each world, the worlds in turn; any number of processes gives the same figures."""
     tasks = [
         (index, range(start, min(races, start + CHUNK)))
         for start in range(0, races, CHUNK)
         for index in range(len(WORLDS))
     ]
-    found: dict[str, list[Run]] = {world.name: [] for world in WORLDS}
+    version, known = _version(), _known(path)
+    left = [task for task in tasks if _key(version, *task) not in known]
     begun = told = time.monotonic()
     context = multiprocessing.get_context("spawn")  # numpy's threads do not survive a fork
-    with context.Pool(max(1, min(processes, PROCESSES))) as pool:
-        for done, (index, runs) in enumerate(pool.imap(_runs, tasks), 1):
-            found[WORLDS[index].name] += runs
-            if time.monotonic() > deadline and index == len(WORLDS) - 1:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file, context.Pool(max(1, min(processes, PROCESSES))) as pool:
+        for done, (task, runs) in enumerate(pool.imap(_runs, left), 1):
+            known[_key(version, *task)] = runs
+            record = {"key": _key(version, *task), "runs": [asdict(one) for one in runs]}
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+            if time.monotonic() > deadline and task[0] == len(WORLDS) - 1:
                 pool.terminate()
                 break
             if time.monotonic() - told > 30:
                 told = time.monotonic()
-                left = (told - begun) / done * (len(tasks) - done) / 60
+                to_go = (told - begun) / done * (len(left) - done) / 60
                 print(
-                    f"{done} of {len(tasks)} tasks, about {left:.0f} min to go", file=sys.stderr, flush=True
+                    f"{done} of {len(left)} tasks, about {to_go:.0f} min to go", file=sys.stderr, flush=True
                 )
+    found: dict[str, list[Run]] = {world.name: [] for world in WORLDS}
+    for index, seeds in tasks:
+        found[WORLDS[index].name] += known.get(_key(version, index, seeds), [])
     return found
 
 
-def _runs(task: tuple[int, Sequence[int]]) -> tuple[int, list[Run]]:
+def _share(path: Path) -> race_cost.Share:
+    """Of a compile, measured once for a version of the race."""
+    key = f"{_version()} compile"
+    for one in _records(path):
+        if one["key"] == key:
+            return race_cost.Share(**one["share"])
+    share = race_cost.share()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"key": key, "share": asdict(share)}) + "\n")
+    return share
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _known(path: Path) -> dict[str, list[Run]]:
+    """Races that are finished, by key."""
+    return {
+        one["key"]: [Run(**{**run, "planted": tuple(run["planted"])}) for run in one["runs"]]
+        for one in _records(path)
+        if "runs" in one
+    }
+
+
+def _key(version: str, index: int, seeds: range) -> str:
+    return f"{version} {WORLDS[index].name} {seeds.start} {seeds.stop}"
+
+
+def _version() -> str:
+    """Of the race's source."""
+    source = sys.modules["shipworthy.compiler.race"].__file__
+    return hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()[:12]
+
+
+def _runs(task: tuple[int, range]) -> tuple[tuple[int, range], list[Run]]:
     index, seeds = task
-    # The intervals of the standings decide nothing, and would take two thirds of the time.
-    with mock.patch("shipworthy.compiler.race.betting_interval", _no_interval):
-        return index, [run(WORLDS[index], np.random.default_rng([index, seed])) for seed in seeds]
+    # The history decides nothing, and would take a good part of the time.
+    with (
+        mock.patch("shipworthy.compiler.race.final_betting_interval", _no_interval),
+        mock.patch("shipworthy.compiler.race.ROUNDS_KEPT", 2),
+    ):
+        return task, [run(WORLDS[index], np.random.default_rng([index, seed])) for seed in seeds]
 
 
 def _no_interval(*_: object, **__: object) -> tuple[float, float]:

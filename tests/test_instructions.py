@@ -131,6 +131,20 @@ def test_a_budget_keeps_back_what_the_readout_needs(tmp_path: Path) -> None:
     assert made.program.spec.lm is not None
 
 
+def test_what_happened_in_the_race_is_kept_as_json(tmp_path: Path) -> None:
+    made = compiled(tmp_path, sw.Instructions(texts=(ALSO_BAD, GOOD)), sw.Readout(), train=rows(150))
+    (race,) = json.loads((made.artifact / "provenance.json").read_text())["races"]
+    assert race == made.races[0]
+    assert race["history"][-1]["rows"] == race["rows"]
+    assert [one["name"] for one in race["history"][0]["standings"]] == [BAD, ALSO_BAD, GOOD[:60]]
+    assert all(len(one["interval"]) == 2 for one in race["history"][0]["standings"])
+
+
+def test_a_race_in_which_nothing_could_be_read_is_kept_too(tmp_path: Path) -> None:
+    made = compiled(tmp_path, sw.Instructions(texts=(GOOD,)), sw.Readout(), budget=Budget(calls=62))
+    assert made.races[0]["standings"][1]["mean"] is None
+
+
 def test_few_rows_are_not_raced(tmp_path: Path) -> None:
     made = compiled(tmp_path, sw.Instructions(texts=(GOOD,)), sw.Readout(), train=rows(15))
     assert any("too few to race" in note for note in made.notes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import Counter
 
 import numpy as np
@@ -96,6 +98,31 @@ def test_a_budget_below_the_first_rows_reads_what_it_can() -> None:
     assert (result.winner, result.rows, result.why) == (0, 0, "budget")
 
 
+def test_one_that_was_unlucky_at_first_is_called_back_while_others_read_on() -> None:
+    scores = field_of([0.80] * 8 + [0.90], 4000, seed=3)
+    unlucky = Known("unlucky", np.r_[np.zeros(3), np.ones(5), scores[-1].scores(4000)[8:]])
+    result = race([*scores[:-1], unlucky], 4000)
+    rested = [one.standings[-1].state for one in result.history]
+    assert "rests" in rested
+    assert result.winner == 8
+
+
+def test_candidates_that_learn_may_change_their_scores_of_earlier_rows() -> None:
+    class Learns(Known):
+        def scores(self, n: int) -> Scores:
+            return np.minimum(super().scores(n), n / 300)
+
+    base = field_of([0.7, 0.85], 300, seed=2)
+    learner = Learns("learner", base[1].scores(300))
+    result = race([base[0], learner], 300)
+    read = min(one.rows for one in result.standings)
+    against = result.standings[1 - result.winner]
+    scores = [base[0].scores(300)[:read], learner.scores(300)[:read]]
+    if result.standings[1].rows == 300:
+        gap = float((scores[1 - result.winner] - scores[result.winner]).mean())
+        assert against.difference == pytest.approx(gap)
+
+
 def test_all_rows_read_ends_it() -> None:
     result = race(field_of([0.7, 0.7], 12), 12)
     assert result.why in ("rows", "decided")
@@ -111,6 +138,32 @@ def test_it_tells_the_standings_after_each_round() -> None:
     )
     assert len(seen) > 2
     assert (np.diff(np.array(seen), axis=0) >= 0).all()
+
+
+def test_the_history_tells_how_it_came_to_that() -> None:
+    result = race(field_of([0.7, 0.8, 0.4], 500), 500)
+    rows = [one.rows for one in result.history]
+    assert rows[0] == 3 * FIRST
+    assert rows[-1] == result.rows
+    assert rows == sorted(set(rows))
+    for one in result.history:
+        assert sum(standing.rows for standing in one.standings) == one.rows
+    last = result.history[-1].standings
+    assert [standing.state for standing in last] == [standing.state for standing in result.standings]
+    widths = [high - low for low, high in (one.standings[2].interval for one in result.history)]
+    assert widths[-1] < widths[0]
+
+
+def test_the_history_of_a_long_race_is_bounded_and_json() -> None:
+    result = race(field_of([0.7] * 4, 3000), 3000, margin=0.001, delta=0.2, first=1)
+    assert 10 < len(result.history) <= 61
+    crowd = race(field_of([0.7] * 200, 200), 200)
+    assert len(crowd.history) * 200 < 3500
+    document = json.loads(json.dumps(dataclasses.asdict(result), allow_nan=False))
+    assert document["history"][-1]["rows"] == result.rows
+    assert {"name", "rows", "mean", "difference", "interval", "state"} <= set(
+        document["history"][0]["standings"][0]
+    )
 
 
 def test_graded_scores_race_too() -> None:

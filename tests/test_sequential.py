@@ -16,6 +16,8 @@ from shipworthy.scoring import (
     AnytimeMean,
     betting_interval,
     empirical_bernstein_sequence,
+    final_betting_interval,
+    final_log_wealth,
     log_wealth,
     rows_to_reject,
 )
@@ -278,3 +280,39 @@ def test_a_range_that_is_none_is_an_error(low: Any, high: Any) -> None:
         betting_interval([0.5], low=low, high=high)
     with pytest.raises(ScoringError):
         AnytimeMean(low=low, high=high)
+
+
+@given(TERNARY, st.floats(-0.9, 0.9))
+def test_the_final_wealth_is_the_last_one_in_any_order(values: list[float], null: float) -> None:
+    last = log_wealth(values, null=null)[-1]
+    assert final_log_wealth(values, null=null) == pytest.approx(last, abs=1e-9)
+    assert final_log_wealth(values[::-1], null=null) == pytest.approx(last, abs=1e-9)
+
+
+@given(st.integers(0, 50), st.integers(200, 2000), st.floats(0.01, 0.5))
+@settings(max_examples=30)
+def test_sharing_many_values_out_only_lowers_the_wealth_and_little(seed: int, n: int, width: float) -> None:
+    values = np.random.default_rng(seed).uniform(-width, width, n) + 0.1
+    exact, found = log_wealth(values)[-1], final_log_wealth(values)
+    assert found <= exact + 1e-9
+    assert found >= exact - 0.02 * abs(exact) - 0.1
+
+
+@given(TERNARY, LEVELS)
+def test_the_final_interval_holds_the_one_of_all_looks(values: list[float], level: float) -> None:
+    low, high = final_betting_interval(values, level=level, low=-1.0)
+    inner = betting_interval(values, level=level, low=-1.0)
+    if inner != (-1.0, 1.0):  # the whole range where the looks before contradict each other
+        assert low <= inner[0] + 1e-9
+        assert high >= inner[1] - 1e-9
+    assert -1.0 <= low <= float(np.mean(values)) + 1e-9
+    assert float(np.mean(values)) - 1e-9 <= high <= 1.0
+
+
+def test_final_figures_refuse_what_the_others_refuse() -> None:
+    with pytest.raises(ScoringError):
+        final_log_wealth([0.5, 1.5])
+    with pytest.raises(ScoringError):
+        final_betting_interval([0.5], level=1.0)
+    with pytest.raises(ScoringError):
+        final_betting_interval([])

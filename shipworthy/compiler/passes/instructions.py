@@ -286,7 +286,6 @@ def _settle(
         wins = paired_difference(gaps > 0, gaps < 0)
         kept = winner if mean >= 0 else 0
         confirmed = {"difference": mean, "n": n, "better_on": wins.wins, "worse_on": wins.losses}
-    standings = [asdict(standing) for standing in result.standings]
     draft.races.append(
         {
             "what": "instructions",
@@ -296,7 +295,11 @@ def _settle(
             "kept": kept,
             "confirmed": confirmed,
             "texts": list(texts),
-            "standings": standings,
+            "standings": [_plain(standing) for standing in result.standings],
+            "history": [
+                {"rows": one.rows, "standings": [_plain(standing) for standing in one.standings]}
+                for one in result.history
+            ],
         }
     )
     draft.instruction = texts[kept]
@@ -313,6 +316,12 @@ def _settle(
             f"({100 * confirmed['difference']:+.1f} points)"
         )
     draft.notes.append(note)
+
+
+def _plain(standing: Standing) -> dict[str, Any]:
+    """As JSON, where the mean of no rows is null and an interval a list."""
+    mean = standing.mean if standing.rows else None
+    return {**asdict(standing), "mean": mean, "interval": list(standing.interval)}
 
 
 def _strata(draft: Draft, rows: Sequence[Row]) -> list[str]:

@@ -33,6 +33,8 @@ from .sequential import (
     AnytimeMean,
     betting_interval,
     empirical_bernstein_sequence,
+    final_betting_interval,
+    final_log_wealth,
     log_wealth,
     rows_to_reject,
 )
@@ -56,6 +58,8 @@ __all__ = [
     "clustered_bootstrap",
     "empirical_bernstein_sequence",
     "expected_calibration_error",
+    "final_betting_interval",
+    "final_log_wealth",
     "gate_interval",
     "gate_p",
     "gate_power",
