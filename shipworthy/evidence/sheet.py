@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from functools import cache
 from importlib import resources
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from typing import TYPE_CHECKING
 
 from . import words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
 
 FILTERS = (
     words.percent,
@@ -41,6 +43,8 @@ def round_marks(low: float, high: float) -> list[float]:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
     environment = Environment(
         loader=FunctionLoader(lambda name: resources.files(__package__).joinpath(name).read_text("utf-8")),
         autoescape=True,
