@@ -255,7 +255,7 @@ def test_the_page_says_everything(figures: dict[str, Any]) -> None:
         "dropped: worse beyond doubt, after 24 rows",
         "What the winner changed",
         "What MIPROv2 tried",
-        "60 attempts, the best first; 40 are listed",
+        "60 attempts, those scored on the most rows first; 40 are listed",
         GOOD,
         *figures["notes"],
     ):
@@ -341,6 +341,23 @@ def test_the_same_compile_again_shows_the_same_figures(tmp_path: Path) -> None:
         return data
 
     assert shown() == shown()
+
+
+def test_a_race_between_sets_of_demos_is_masked_and_cut(figures: dict[str, Any]) -> None:
+    own = raced(2)
+    texts = ["text: hello\ntopic: lost", "text: write to anna.k@example.com\ntopic: lost " + "more " * 9000]
+    own = {**own, "what": "demos", "winner": 1, "texts": texts}
+    figures["races"] = [rounded(as_reported(own))]
+    assert [one["name"] for one in figures["races"][0]["standings"]] == [
+        one["name"] for one in own["standings"]
+    ]
+    page = compile_page(figures)
+    text = Reader(page).text
+    assert "The race between 2 sets of demos" in text
+    assert "write to [e-mail]" in text
+    assert "anna.k" not in page
+    assert "… [cut]" in text
+    assert len(page.encode()) < LARGEST
 
 
 @pytest.mark.slow

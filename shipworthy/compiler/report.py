@@ -29,7 +29,7 @@ from .settle import Choice
 from .weighing import LEVEL, Considered, Weighing
 
 FORMAT = 1
-DEMOS = 40
+DEMOS = 20
 """So many demos are shown; the artifact has them all."""
 SAMPLED = 20
 """Rows over which the tokens of a question are averaged."""
@@ -232,15 +232,15 @@ def _race(race: Mapping[str, Any]) -> dict[str, Any]:
     texts, standings = race.get("texts", []), race.get("standings", [])
     if not texts or len(texts) != len(standings) or not all(isinstance(text, str) for text in texts):
         return found
-    # A name is the beginning of its text: where that cuts a secret short, nothing would recognise it.
+    # Where a name is the beginning of its text, it may cut a secret so short that nothing recognises it.
     texts = [redact(text) for text in texts]
-    short = {
-        one["name"]: " ".join(text.split())[:NAME_CHARACTERS]
-        for one, text in zip(standings, texts, strict=True)
-    }
+    short = {}
+    for one, before, text in zip(standings, race["texts"], texts, strict=True):
+        if one["name"] and " ".join(before.split()).startswith(one["name"]):
+            short[one["name"]] = " ".join(text.split())[:NAME_CHARACTERS]
 
     def named(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        return [{**one, "name": short.get(one["name"], redact(str(one["name"])))} for one in entries]
+        return [{**one, "name": short.get(one["name"], one["name"])} for one in entries]
 
     found["standings"] = named(standings)
     if "history" in race:

@@ -10,18 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .sheet import round_marks, template
-from .words import count, dollars, moment, percent, points, sentence
+from .words import count, dollars, mask, moment, percent, points, sentence
 
 PANELS = 12
 """Candidates of a race that are drawn; the table has all."""
 TRIED = 40
-"""Attempts of an optimizer that are listed, the best first."""
+"""Attempts of an optimizer that are listed."""
 STATES = {
     "leads": "leads",
     "runs": "not told apart from the leader",
     "rests": "rests: unlikely to be better",
     "dropped": "dropped: worse beyond doubt",
 }
+KINDS = {"demos": "sets of demos"}
+PROMPT_CHARACTERS = 20_000
 ENDS = {
     "decided": "it was decided",
     "rows": "all rows were read",
@@ -38,6 +40,7 @@ def compile_page(figures: Mapping[str, Any]) -> str:
         facts=_facts(figures),
         decisions=[_decision(one) for one in figures["decisions"]],
         races=[_race(race) for race in figures["races"] if race.get("standings")],
+        instruction=_shortened([("same", figures["instruction"])]),
         tried=[_tried(race) for race in figures["races"] if race.get("tried")],
     )
     return page.encode("utf-8", "replace").decode("utf-8")
@@ -163,10 +166,10 @@ def _reliability(calibration: Mapping[str, Any]) -> dict[str, Any]:
 
 def _race(race: Mapping[str, Any]) -> dict[str, Any]:
     """A race in words, its table and its panels."""
-    standings, winner = race["standings"], int(race["winner"])
+    standings, winner = race["standings"], int(race.get("winner") or 0)
     courses = [_course(number, standings, race.get("history") or []) for number in range(len(standings))]
     return {
-        "what": race["what"],
+        "what": KINDS.get(race["what"], race["what"]),
         "n": len(standings),
         "ended": ENDS.get(str(race.get("why")), ""),
         "rows": race.get("rows"),
@@ -184,8 +187,21 @@ def _race(race: Mapping[str, Any]) -> dict[str, Any]:
             for number, one in enumerate(standings)
         ],
         "panels": _panels(standings, winner, courses),
-        "difference": race.get("difference"),
+        "difference": _shortened(race.get("difference") or []),
     }
+
+
+def _shortened(pieces: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
+    """Pieces of prompts, masked, as far as a page should go."""
+    found: list[tuple[str, str]] = []
+    room = PROMPT_CHARACTERS
+    for what, text in pieces:
+        text = mask(text)
+        if len(text) > room:
+            return [*found, (what, text[:room]), ("cut", "")]
+        found.append((what, text))
+        room -= len(text)
+    return found
 
 
 def _course(
@@ -264,5 +280,10 @@ def _panels(
 
 
 def _tried(race: Mapping[str, Any]) -> dict[str, Any]:
-    tried = sorted(race["tried"], key=lambda one: -(one["score"] or 0.0))
-    return {"name": race.get("name", race["what"]), "n": len(tried), "tried": tried[:TRIED]}
+    tried = sorted(race["tried"], key=lambda one: (-one["rows"], -(one["score"] or 0.0)))
+    return {
+        "name": race.get("name", race["what"]),
+        "n": len(tried),
+        "ended": race.get("why") == "budget",
+        "tried": tried[:TRIED],
+    }
