@@ -107,13 +107,17 @@ def weighing(n: int) -> Weighing:
     return Weighing(questions, np.arange(n), np.zeros(n, np.intp))
 
 
+def add(table: Weighing, *parts: Candidate) -> int:
+    return table.add(table.fit(*parts))
+
+
 def test_the_dearer_candidate_is_taken_only_where_it_is_better_beyond_doubt() -> None:
     rng = np.random.default_rng(0)
     base = rng.uniform(0.55, 0.95, 60)
     table = weighing(60)
-    cheap = table.add(candidate(list(base), reads=(0,)))
-    same = table.add(candidate(list(base + rng.normal(0, 0.01, 60)), reads=(0, 1)))
-    better = table.add(candidate(list(0.4 * base + 0.6), reads=(0, 1)))
+    cheap = add(table, candidate(list(base), reads=(0,)))
+    same = add(table, candidate(list(base + rng.normal(0, 0.01, 60)), reads=(0, 1)))
+    better = add(table, candidate(list(0.4 * base + 0.6), reads=(0, 1)))
     assert table.compare(cheap, same).taken == cheap
     found = table.compare(cheap, better)
     assert found.taken == better
@@ -126,8 +130,8 @@ def test_the_dearer_candidate_is_taken_only_where_it_is_better_beyond_doubt() ->
 
 def test_a_cheaper_candidate_that_must_be_right_as_often_is_not_taken_where_it_is_wrong_more() -> None:
     table = weighing(4)
-    simple = table.add(candidate([0.49, 0.9, 0.9, 0.9]))
-    full = table.add(candidate([0.51, 0.9, 0.9, 0.9], reads=(0,)), candidate([0.5] * 4))
+    simple = add(table, candidate([0.49, 0.9, 0.9, 0.9]))
+    full = add(table, candidate([0.51, 0.9, 0.9, 0.9], reads=(0,)), candidate([0.5] * 4))
     assert table.considered[full].student
     assert table.considered[full].reads == (0,)
     assert table.compare(simple, full).taken == simple
@@ -138,14 +142,14 @@ def test_a_cheaper_candidate_that_must_be_right_as_often_is_not_taken_where_it_i
 
 def test_one_row_has_no_interval_and_takes_the_cheaper_one() -> None:
     table = weighing(1)
-    found = table.compare(table.add(candidate([0.5])), table.add(candidate([0.99], reads=(0,))))
+    found = table.compare(add(table, candidate([0.5])), add(table, candidate([0.99], reads=(0,))))
     assert (found.ci, found.taken) == (None, 0)
 
 
 def test_before_calibration_all_weights_are_one() -> None:
     table = weighing(3)
     own = candidate([0.9, 0.8, 0.6])
-    (one,) = (table.considered[table.add(own, candidate([0.5] * 3, reads=(1,)))],)
+    (one,) = (table.considered[add(table, own, candidate([0.5] * 3, reads=(1,)))],)
     assert np.allclose(one.raw, own.held_out)
     assert not np.allclose(one.held_out, one.raw)
 
@@ -154,8 +158,8 @@ def test_what_was_weighed_is_what_was_chosen_from(made: Compiled) -> None:
     (decision,) = made.figures["decisions"]
     first = decision["rounds"][0]
     names = [one["name"] for one in first["considered"]]
-    assert names[0] == "readout (topic)"
-    assert "student alone" in names
+    assert names[0] == "readout (topic) + student"
+    assert names[-1] == "student alone"
     assert first["chosen"] in names
     for one in first["considered"]:
         assert one["ci"][0] <= one["accuracy"] <= one["ci"][1]
@@ -242,7 +246,7 @@ def test_the_page_says_everything(figures: dict[str, Any]) -> None:
         f"{100 * dev['score']:.1f} %",
         "cross-fitted on train",
         "Why the winner won",
-        "readout (topic)",
+        "readout (topic) + student",
         "student alone",
         "Pareto front",
         "What decided",
