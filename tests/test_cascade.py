@@ -496,6 +496,7 @@ def _choice(*, program: list[int], alone: list[int], sure: list[float]) -> Choic
         head=DecisionHead(readout, head, (1.0, 1.0)),
         reads=(0,),
         held_out=_log_probabilities(program, [0.97] * len(program)),
+        apart=_log_probabilities(program, [0.97] * len(program)),
         classes=np.zeros(len(program), np.intp),
         why="",
         promised=True,

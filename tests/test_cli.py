@@ -46,6 +46,7 @@ CERTIFY: dict[str, Any] = {
 COMPILE = {
     "name": str,
     "artifact": str,
+    "report": str,
     "digest": str,
     "lm": str,
     "lm_calls": int,
@@ -133,7 +134,11 @@ def test_ship_prints_one_document_with_every_key(hotel: Hotel) -> None:
     assert (document["name"], document["version"], document["look"]) == ("hotel", 1, 1)
     assert document["lift"]["examples"] == sum(map(len, MESSAGES.values()))
     assert paths_are_there(
-        [document["certificate"], document["compile"]["artifact"], *document["lift"]["files"]]
+        [
+            document["certificate"],
+            *(document["compile"][key] for key in ("artifact", "report")),
+            *document["lift"]["files"],
+        ]
     )
 
 

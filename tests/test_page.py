@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from shipworthy.evidence import page as sheet
-from shipworthy.evidence.page import CUT, mask, points, render, shown
+from shipworthy.evidence import words as in_words
+from shipworthy.evidence.page import render
+from shipworthy.evidence.words import CUT, mask, points, shown
 
 NASTY = "<script>alert('x')</script> \"quoted\" & מה קורה \u202eevil 🙈 </title><!-- {{ 7*7 }} \ud800"
 FULL = (
@@ -330,11 +331,11 @@ def test_masking_takes_linear_time() -> None:
 
 
 def test_numbers_are_formatted_for_people() -> None:
-    assert sheet.percent(0.8531) == "85.3\u00a0%"
-    assert sheet.percent(None) == "not known"
-    assert sheet.interval([0.8521, 1.0]) == "85.2 to 100.0\u00a0%"
-    assert sheet.at_least(0.95199) == "95.1\u00a0%"
-    assert sheet.at_least(1.0) == "100.0\u00a0%"
+    assert in_words.percent(0.8531) == "85.3\u00a0%"
+    assert in_words.percent(None) == "not known"
+    assert in_words.interval([0.8521, 1.0]) == "85.2 to 100.0\u00a0%"
+    assert in_words.at_least(0.95199) == "95.1\u00a0%"
+    assert in_words.at_least(1.0) == "100.0\u00a0%"
     assert [points(x) for x in (0.0921, -0.05, 0.0003, -0.0003, 0.0)] == [
         "+9.2",
         "−5.0",
@@ -342,21 +343,26 @@ def test_numbers_are_formatted_for_people() -> None:
         "−0.03",
         "0.0",
     ]
-    assert sheet.count(12345.4) == "12,345"
-    assert [sheet.milliseconds(x) for x in (1803.2, 0.4, 0, None)] == ["1,803", "<\u00a01", "0", "not known"]
-    assert [sheet.dollars(x) for x in (0.0, 0.00042, 0.0123, 3.5, None)] == [
+    assert in_words.count(12345.4) == "12,345"
+    assert [in_words.milliseconds(x) for x in (1803.2, 0.4, 0, None)] == [
+        "1,803",
+        "<\u00a01",
+        "0",
+        "not known",
+    ]
+    assert [in_words.dollars(x) for x in (0.0, 0.00042, 0.0123, 3.5, None)] == [
         "0.00",
         "0.00042",
         "0.012",
         "3.50",
         "not known",
     ]
-    assert [sheet.level(x) for x in (0.95, 0.975, 1 - 0.05 / 6)] == [
+    assert [in_words.level(x) for x in (0.95, 0.975, 1 - 0.05 / 6)] == [
         "95\u00a0%",
         "97.5\u00a0%",
         "99.17\u00a0%",
     ]
-    assert [sheet.probability(x) for x in (0.5, 0.00312, 1e-9)] == ["0.5000", "0.0031", "below 0.0001"]
+    assert [in_words.probability(x) for x in (0.5, 0.00312, 1e-9)] == ["0.5000", "0.0031", "below 0.0001"]
 
 
 @pytest.mark.parametrize("bounds", [[1.0, 1.0], [0.0, 0.0], [0.0, 1.0], [0.97, 1.0], [0.5, 0.5]])
@@ -383,7 +389,7 @@ def contrast(*colours: str) -> float:
 
 
 def test_contrast_is_enough_in_both_schemes() -> None:
-    source = resources.files("shipworthy.evidence").joinpath("page.html.j2").read_text("utf-8")
+    source = resources.files("shipworthy.evidence").joinpath("base.html.j2").read_text("utf-8")
     light, dark = [
         dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in source.split(":root {")[1:3]
     ]

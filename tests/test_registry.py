@@ -344,7 +344,7 @@ def test_each_candidate_of_a_race_is_a_child_run_with_its_prompts_difference(tmp
     tried = {"what": "optimizer", "name": "COPRO", "why": "budget", "tried": [{"score": 0.5, "rows": 9}]}
     compiled = SimpleNamespace(
         name="desk", digest="d" * 64, lm="local/x", lm_calls=3, tokens=5, seconds=1.0, dev=None, seed=0,
-        recipe=sw.Recipe(), artifact=artifact,
+        recipe=sw.Recipe(), artifact=artifact, report=None,
         races=(
             {
                 "what": "instructions", "kept": 1, "texts": ["Sort it.", "Sort it well."],

@@ -134,6 +134,7 @@ def compile(name: str, level: int | None, budget: str, only_plan: bool, as_json:
     if compiled.dev:
         say(f"dev: {percent(compiled.dev['score'])} of {compiled.dev['n']} rows ({compiled.dev['how']})")
     say(f"{compiled.lm_calls} calls, {compiled.tokens:,} tokens, {compiled.seconds:.0f} s")
+    say(f"report: {compiled.report}")
     click.echo(str(compiled.artifact))
     return 0
 
@@ -188,6 +189,7 @@ def ship(
         for note in shipped.compiled.notes:
             say(f"  {note}")
         _show(shipped.as_json())
+        click.echo(f"report of the compile: {shipped.compiled.report}")
         _show_next(shipped)
     return 0 if shipped.status == "shipped" else 1
 

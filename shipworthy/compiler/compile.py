@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.metadata
 import itertools
 import os
@@ -40,6 +41,7 @@ from .heads import held_out_rows, oof_folds
 from .held_out import dev_scores, suspect_notes
 from .passes import Cascade, CascadePlan, Readout
 from .recipe import Recipe
+from .report import report_figures, summary_html
 from .settle import Choice, choose
 from .source import Source
 
@@ -58,6 +60,7 @@ class Compiled:
         dev: score on held-out training rows (or the dev split), with interval, by output,
             and the calibration error; None where no output is a decision.
         notes: what the passes say.
+        figures: what the report shows, as JSON; report: its page, once it is written.
         run: the MLflow run that keeps it, once it is logged.
         usd: what the calls cost, where the price is known.
         races: how the races between candidates ended, as JSON.
@@ -75,9 +78,14 @@ class Compiled:
     program: Program
     recipe: Recipe
     seed: int
+    figures: dict[str, Any]
     run: str | None = None
     usd: float | None = None
     races: tuple[dict[str, Any], ...] = ()
+    report: Path | None = None
+
+    def _repr_html_(self) -> str:
+        return summary_html(self.figures, self.report)
 
 
 def compile_program(
@@ -175,6 +183,8 @@ def compile_program(
     artifact = out / digest[:16]
     _move(written, artifact)
     spent = meter.spent()
+    made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    facts = {"digest": digest, "lm": lm.id, "dev": scores, "spent": spent.as_json(), "made": made}
     return Compiled(
         name=source.name,
         artifact=artifact,
@@ -187,6 +197,7 @@ def compile_program(
         notes=tuple(draft.notes),
         usd=spent.usd,
         races=tuple(draft.races),
+        figures=report_figures(draft, context, choices, plan, step, facts=facts),
         program=load_artifact(artifact, lm=lm if uses_lm else None, version=source.name),
         recipe=recipe,
         seed=seed,
@@ -215,9 +226,15 @@ def _settle(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]
         draft.reads = [draft.reads[i] for i in used]
         sets = {name: tuple(used.index(i) for i in choice.reads) for name, choice in choices.items()}
         readout.refit(draft, sets, context)
-        again = _choose_all(draft, context, recipe)
         # What was chosen among is gone from the draft, so the scores of before are the honest ones.
-        choices = {name: replace(choice, apart=choices[name].apart) for name, choice in again.items()}
+        choices = {
+            name: replace(
+                choice,
+                apart=choices[name].apart,
+                weighings=(*choices[name].weighings, *choice.weighings),
+            )
+            for name, choice in _choose_all(draft, context, recipe).items()
+        }
     draft.notes += [f"{name}: {choice.why}" for name, choice in choices.items()]
     return choices
 

@@ -3,8 +3,7 @@
 Every choice is made on rows that the candidate was not fitted on. The cheaper option is
 kept unless the dearer one is better: fewer questions unless more of them lower the
 log-loss beyond doubt, the student alone where it is right as often and its log-loss is
-not worse beyond doubt. "Beyond doubt" is a paired 90 % interval
-(normal approximation) that excludes zero; less than 0.01 nats a row never matters.
+not worse beyond doubt. What "beyond doubt" means is stated, and tested, in `weighing`.
 
 The best of many candidates looks better on the rows that it was chosen on than it is
 (Cawley and Talbot 2010, JMLR 11). So the choice is made once more for each fifth of the
@@ -18,8 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +24,8 @@ from numpy.typing import NDArray
 from ..runtime import DecisionHead, Field, ReadoutHead, StudentHead, log_softmax
 from ..scoring import threshold_with_guarantee
 from .draft import Candidate, Draft
-from .heads import Matrix, fit_mix, oof_folds
-
-DOUBT_Z = NormalDist().inv_cdf(0.95)
-MATTERS = 0.01
-"""Nats a row: a mean difference below this is not worth a call."""
+from .heads import Matrix, oof_folds
+from .weighing import Considered, Weighing
 
 
 @dataclass(frozen=True)
@@ -61,6 +55,7 @@ class Choice:
         promised: whether the head's threshold carries the target; where none does, every row
             counts as answered.
         alone: None without a student.
+        weighings: what was considered; a second one where rows were read anew.
     """
 
     head: DecisionHead
@@ -71,6 +66,7 @@ class Choice:
     why: str
     promised: bool
     alone: Alone | None = None
+    weighings: tuple[Weighing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,11 +102,13 @@ def choose(draft: Draft, field: Field, rows: NDArray[np.intp], *, target: float,
     readouts, student = draft.readouts.get(field.name, []), draft.students.get(field.name)
     if not readouts and student is None:
         raise ValueError(f"nothing decides {field.name!r}: the recipe needs a readout or a student")
-    picked = _pick(readouts, student, rows, classes)
+    weighing = Weighing(draft.reads, rows, classes[rows])
+    picked = _pick(readouts, student, weighing)
     held_out = picked.on(rows)
     apart = held_out.copy()
     for others, part in oof_folds(classes[rows].tolist(), n_dev=0, seed=seed):
-        apart[part] = _pick(readouts, student, rows[others], classes).on(rows[part])
+        without = Weighing(draft.reads, rows[others], classes[rows[others]])
+        apart[part] = _pick(readouts, student, without).on(rows[part])
     threshold = answer_threshold(apart, classes[rows], target=target)
     read = picked.readout.head if picked.readout else None
     simple = student.head if student else None
@@ -124,7 +122,8 @@ def choose(draft: Draft, field: Field, rows: NDArray[np.intp], *, target: float,
     if student is not None and isinstance(simple, StudentHead):
         alone = Alone(simple, picked.alone, log_softmax(picked.alone * student.held_out[rows]))
     reads = picked.readout.reads if picked.readout else ()
-    return Choice(head, reads, held_out, apart, classes[rows], picked.why, threshold is not None, alone)
+    promised = threshold is not None
+    return Choice(head, reads, held_out, apart, classes[rows], picked.why, promised, alone, (weighing,))
 
 
 def answer_threshold(held_out: Matrix, classes: NDArray[np.intp], *, target: float) -> float | None:
@@ -138,72 +137,50 @@ def answer_threshold(held_out: Matrix, classes: NDArray[np.intp], *, target: flo
     return threshold_with_guarantee(np.exp(held_out.max(axis=1)), right, target=target)
 
 
-def _pick(
-    readouts: Sequence[Candidate],
-    student: Candidate | None,
-    rows: NDArray[np.intp],
-    classes: NDArray[np.intp],
-) -> Pick:
-    """The choice that these rows speak for."""
-    right = classes[rows]
-    beside = [] if student is None else [student.held_out[rows]]
-    readout = _best_readout(readouts, beside, rows, right)
+def _pick(readouts: Sequence[Candidate], student: Candidate | None, weighing: Weighing) -> Pick:
+    """The choice that the weighing's rows speak for."""
+    best = _best_readout(readouts, student, weighing)
     if student is None:
-        (a,), _ = fit_mix([readout.held_out[rows]], right)  # type: ignore[union-attr]
-        return Pick(readout, None, (a, 0.0), "the readout decides", 0.0)
-    (alone,), own = fit_mix([student.held_out[rows]], right)
-    if readout is None:
-        return Pick(None, student, (0.0, alone), "the student decides: the recipe has no readout", alone)
-    (a, b), mixed = fit_mix([readout.held_out[rows], student.held_out[rows]], right)
-    if _as_good(own, mixed, right):
-        why = f"the student alone is as good on held-out rows: {_share(own, right)}"
-        return Pick(None, student, (0.0, alone), why, alone)
-    why = f"readout and student together: {_share(mixed, right)} on held-out rows"
-    return Pick(readout, student, (a, b), f"{why}, student alone {_share(own, right)}", alone)
+        readout, index = best  # type: ignore[misc]
+        return Pick(readout, None, (weighing.take(index).mix[0], 0.0), "the readout decides", 0.0)
+    alone = weighing.add(weighing.fit(student))
+    own = weighing.considered[alone]
+    weight = own.mix[0]
+    if best is None:
+        weighing.take(alone)
+        return Pick(None, student, (0.0, weight), "the student decides: the recipe has no readout", weight)
+    readout, both = best
+    taken = weighing.take(weighing.compare(alone, both, as_often=True).taken)
+    if taken is own:
+        why = f"the student alone is as good on held-out rows: {_share(own, weighing)}"
+        return Pick(None, student, (0.0, weight), why, weight)
+    why = f"readout and student together: {_share(taken, weighing)} on held-out rows"
+    why += f", student alone {_share(own, weighing)}"
+    return Pick(readout, student, (taken.mix[0], taken.mix[1]), why, weight)
 
 
 def _best_readout(
-    candidates: Sequence[Candidate],
-    beside: Sequence[Matrix],
-    rows: NDArray[np.intp],
-    classes: NDArray[np.intp],
-) -> Candidate | None:
+    candidates: Sequence[Candidate], student: Candidate | None, weighing: Weighing
+) -> tuple[Candidate, int] | None:
     """The cheapest (first) reads unless dearer ones are better than the best so far beyond doubt.
 
     Of those with the same reads, the one with the lowest log-loss. Each is judged in the
-    mix that would ship, with the student `beside` it.
+    mix that would ship, with the student beside it; the index is of that mix.
     """
-    by_reads: dict[tuple[int, ...], tuple[float, Candidate, Matrix]] = {}
+    beside = [student] if student is not None else []
+    by_reads: dict[tuple[int, ...], tuple[Candidate, Considered]] = {}
     for candidate in candidates:
-        mixed = fit_mix([candidate.held_out[rows], *beside], classes)[1]
-        loss = float(_losses(mixed, classes).mean())
-        if candidate.reads not in by_reads or loss < by_reads[candidate.reads][0]:
-            by_reads[candidate.reads] = (loss, candidate, mixed)
-    best: tuple[float, Candidate, Matrix] | None = None
-    for entry in by_reads.values():
-        if best is None or _clearly_lower(entry[2], best[2], classes):
-            best = entry
-    return best[1] if best else None
+        mixed = weighing.fit(candidate, *beside)
+        known = by_reads.get(candidate.reads)
+        if known is None or mixed.loss < known[1].loss:
+            by_reads[candidate.reads] = (candidate, mixed)
+    best: tuple[Candidate, int] | None = None
+    for candidate, mixed in by_reads.values():
+        index = weighing.add(mixed)
+        if best is None or weighing.compare(best[1], index).taken == index:
+            best = (candidate, index)
+    return best
 
 
-def _as_good(simple: Matrix, full: Matrix, classes: NDArray[np.intp]) -> bool:
-    right_simple = int((simple.argmax(axis=1) == classes).sum())
-    right_full = int((full.argmax(axis=1) == classes).sum())
-    return right_simple >= right_full and not _clearly_lower(full, simple, classes)
-
-
-def _clearly_lower(dear: Matrix, cheap: Matrix, classes: NDArray[np.intp]) -> bool:
-    """Whether the dearer one's log-loss is lower: beyond doubt, and by enough to matter."""
-    gaps = _losses(cheap, classes) - _losses(dear, classes)
-    if len(gaps) < 2:
-        return False
-    half = DOUBT_Z * float(gaps.std(ddof=1)) / np.sqrt(len(gaps))
-    return bool(gaps.mean() >= MATTERS and gaps.mean() - half > 0)
-
-
-def _losses(log_probabilities: Matrix, classes: NDArray[np.intp]) -> Matrix:
-    return -log_probabilities[np.arange(len(classes)), classes]
-
-
-def _share(log_probabilities: Matrix, classes: Any) -> str:
-    return f"{float((log_probabilities.argmax(axis=1) == classes).mean()):.1%}"
+def _share(one: Considered, weighing: Weighing) -> str:
+    return f"{float((one.held_out.argmax(axis=1) == weighing.classes).mean()):.1%}"

@@ -1,6 +1,7 @@
-"""Evidence: the program against the prototype and simple baselines, on rows it has not seen."""
+"""Evidence: the program against the prototype and simple baselines, on rows it has not seen; the pages."""
 
 from .certificate import Certificate, Opponent, certify, page_of
+from .compile_page import compile_page
 from .figures import row_digest
 from .prototype import answer_freely, read_answer, read_recorded
 
@@ -9,6 +10,7 @@ __all__ = [
     "Opponent",
     "answer_freely",
     "certify",
+    "compile_page",
     "page_of",
     "read_answer",
     "read_recorded",

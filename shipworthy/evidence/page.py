@@ -6,26 +6,16 @@ beside it, with autoescape on, is the only place where markup is written.
 
 from __future__ import annotations
 
-import datetime
 import json
-import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from .sheet import round_marks, template
+from .words import SPACE, count, interval, moment, percent, sentence, shown
 
-from ..examples import redact_value
-
-CUT = 600
-"""Longer texts are cut visibly after so many characters."""
 RIGHT = {True: "right", False: "wrong", None: "not scored"}
 KEPT_RAW = 400
 """The certificate keeps so many characters of a raw text."""
-SPACE = "\u00a0"
-UNKNOWN = "not known"
 NAMES = {
     "compiled": "the compiled program",
     "prototype": "the prototype",
@@ -45,30 +35,16 @@ VERDICTS = {
     ),
 }
 
-_GAP = r"[ \u00a0\u202f\u2010-\u2013-]?"
-_SEPARATED = r"(?:[\s.()/\u2010-\u2013-]{0,3}\d)"
-_START = r"(?<!\w)(?<!\d[.,/:\-])"
-_NO_DATE = r"(?!\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?![./-]?\d))"
-_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]+@(?:[\w-]+(?:\.[\w-]+)+|[\w-]*\Z)")
-_IBAN = re.compile(rf"(?i)\b[a-z]{{2}}\d{{2}}(?:{_GAP}[a-z0-9]{{4}}){{2,7}}(?:{_GAP}[a-z0-9]{{1,4}})?\b")
-_CARD = re.compile(rf"{_START}(?:\d{_GAP}){{12,18}}\d(?!\w)")
-_PHONE = re.compile(
-    rf"{_START}(?:\+\s?\(?\d{_SEPARATED}{{6,13}}"
-    rf"|{_NO_DATE}\(?0\d{_SEPARATED}{{5,13}}"
-    rf"|{_NO_DATE}(?:\d{_GAP}){{8,11}}\d"
-    r"|\(?\d{3}\)?[\s.-]?\d{3}[.-]\d{4}|\(\d{3}\)\s?\d{3}\s?\d{4}|\d{3}-\d{4})(?!\w)"
-)
-
 
 def render(data: Mapping[str, Any]) -> str:
     """The page for `Certificate.data`, or for the same read back from JSON."""
     contenders = _contenders(data)
     command = data["facts"].get("command")
-    page = _template().render(
+    page = template("page.html.j2").render(
         data=data,
         verdict=VERDICTS.get(data["verdict"], ("?", str(data["verdict"]), "")),
         reasons=[_in_words(reason) for reason in data["reasons"]],
-        made=_moment(data["made"]),
+        made=moment(data["made"]),
         contenders=contenders,
         plot=_score_plot(contenders),
         curve=_curve(data["selective"]),
@@ -81,100 +57,6 @@ def render(data: Mapping[str, Any]) -> str:
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
-def mask(text: str) -> str:
-    """Replace what looks like an e-mail address, an IBAN, a card number or a phone number.
-
-    Rather too much than too little: a long order number may be masked as well. Dates,
-    times and decimal fractions stay. Names and postal addresses are not recognised.
-    """
-    text = _EMAIL.sub("[e-mail]", text)
-    text = _IBAN.sub(lambda m: "[IBAN]" if sum(map(str.isdigit, m.group())) >= 10 else m.group(), text)
-    text = _CARD.sub("[card number]", text)
-    return _PHONE.sub("[phone]", text)
-
-
-def shown(value: Any) -> dict[str, Any]:
-    """A value as masked text, cut where it is long: `text`, and `cut`, the number of characters left out."""
-    value = redact_value(value)
-    text = mask(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
-    return {"text": text[:CUT], "cut": max(0, len(text) - CUT)}
-
-
-def percent(share: float | None) -> str:
-    """0.8531 as `85.3 %`."""
-    return UNKNOWN if share is None else f"{100 * share:.1f}{SPACE}%"
-
-
-def at_least(share: float | None) -> str:
-    """A guaranteed share as a percentage, rounded down."""
-    return UNKNOWN if share is None else f"{math.floor(1000 * share + 1e-9) / 10:.1f}{SPACE}%"
-
-
-def points(difference: float | None) -> str:
-    """A difference of shares in signed points; never rounded to a bare zero."""
-    if difference is None:
-        return UNKNOWN
-    number = 100 * difference
-    text = f"{number:+.1f}" if abs(number) >= 0.05 else f"{number:+.2g}" if number else "0.0"
-    return text.replace("-", "−")
-
-
-def interval(bounds: Sequence[float]) -> str:
-    """Bounds of a share: `85.2 to 95.2 %`."""
-    low, high = bounds
-    return f"{100 * low:.1f} to {percent(high)}"
-
-
-def count(number: float | None) -> str:
-    """A whole number with thousands separators."""
-    return UNKNOWN if number is None else f"{number:,.0f}"
-
-
-def milliseconds(number: float | None) -> str:
-    """Rounded, and `< 1` rather than 0."""
-    return UNKNOWN if number is None else f"{number:,.0f}" if number >= 1 or number == 0 else f"<{SPACE}1"
-
-
-def dollars(number: float | None) -> str:
-    """US dollars a call to two significant digits, without exponent."""
-    if number is None:
-        return UNKNOWN
-    digits = 2 if number == 0 or number >= 1 else 1 - math.floor(math.log10(abs(number)))
-    return f"{number:,.{digits}f}"
-
-
-def level(share: float) -> str:
-    """A confidence level: 0.975 as `97.5 %`."""
-    return f"{100 * share:.4g}{SPACE}%"
-
-
-def probability(p: float) -> str:
-    """A p-value to four decimals."""
-    return f"{p:.4f}" if p >= 0.0001 else "below 0.0001"
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    for function in (
-        percent,
-        interval,
-        at_least,
-        points,
-        count,
-        milliseconds,
-        dollars,
-        level,
-        probability,
-        shown,
-    ):
-        environment.filters[function.__name__] = function
-    source = resources.files("shipworthy.evidence").joinpath("page.html.j2").read_text("utf-8")
-    return environment.from_string(source)
-
-
 def _contenders(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The table's rows: the program, the prototype, then every baseline, measured or not."""
     summaries = {"compiled": data["compiled"], "prototype": data["prototype"], **data["baselines"]}
@@ -183,7 +65,7 @@ def _contenders(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "key": name,
-            "name": _sentence(NAMES.get(name, name), ""),
+            "name": sentence(NAMES.get(name, name), ""),
             "summary": summaries[name],
             "why": _why_not(name, data),
             "difference": data["difference"] if name == "prototype" else data["against"].get(name),
@@ -213,7 +95,7 @@ def _score_plot(contenders: Iterable[Mapping[str, Any]]) -> dict[str, Any] | Non
     if not measured:
         return None
     bounds = [bound for entry in measured for bound in entry["summary"]["ci"]]
-    ticks = _ticks(min(bounds), max(bounds))
+    ticks = round_marks(min(bounds), max(bounds))
 
     def x(share: float) -> float:
         return round(3 + 94 * (share - ticks[0]) / (ticks[-1] - ticks[0]), 2)
@@ -248,7 +130,7 @@ def _curve(selective: Mapping[str, Any] | None) -> dict[str, Any] | None:
     target, accuracy = selective["target"], selective["accuracy"]
     seen = [point[1] for point in selective["curve"]]
     seen += [share for share in (target, accuracy) if share is not None]
-    ticks = _ticks(min(seen), 1.0)
+    ticks = round_marks(min(seen), 1.0)
 
     def x(share: float) -> float:
         return round(10 + 86 * share, 2)
@@ -266,16 +148,6 @@ def _curve(selective: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "words": f"From {percent(first[1])} accuracy for the most confident {percent(first[0])} of rows "
         f"to {percent(last[1])} for {percent(last[0])} of rows.",
     }
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round marks from below `low` to above `high`, within 0 and 1, at most seven."""
-    step = next((step for step in (0.02, 0.05, 0.1) if (high - low) / step <= 5), 0.2)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    last = max(last, first + 1)
-    if last * step > 1:
-        first, last = min(first, round(1 / step) - 1), round(1 / step)
-    return [round(mark * step, 4) for mark in range(first, last + 1)]
 
 
 def _card(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -325,9 +197,7 @@ def _failures(data: Mapping[str, Any]) -> int:
 def _left_out(data: Mapping[str, Any], contenders: Sequence[Mapping[str, Any]]) -> list[str]:
     """What this page does not show, a sentence each."""
     rows = data["rows"]
-    found = [
-        _sentence(f"{entry['name']}: {entry['why']}") for entry in contenders if entry["summary"] is None
-    ]
+    found = [sentence(f"{entry['name']}: {entry['why']}") for entry in contenders if entry["summary"] is None]
     if rows["free"] < rows["test"]:
         found.append(
             f"What generates freely ran on {count(rows['free'])} of {count(rows['test'])} test rows. "
@@ -355,10 +225,10 @@ def _lineage(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         "test rows": count(data["rows"]["test"]),
         "look at these rows": data["look"],
         "LM of the compiled program": data["lm"] or "none: it calls no LM",
-        "made": _moment(data["made"]),
+        "made": moment(data["made"]),
     }
     facts = {name: value for name, value in data["facts"].items() if name != "command"}
-    return [(_sentence(str(name), ""), _fact(value)) for name, value in {**own, **facts}.items()]
+    return [(sentence(str(name), ""), _fact(value)) for name, value in {**own, **facts}.items()]
 
 
 def _fact(value: Any) -> str:
@@ -371,18 +241,4 @@ def _in_words(reason: str) -> str:
     """A reason as a sentence, with baselines named in words."""
     for name, words in NAMES.items():
         reason = reason.replace(f"the simple baseline {name} ", f"the simple baseline “{words}” ")
-    return _sentence(reason)
-
-
-def _sentence(text: str, end: str = ".") -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else text + end
-
-
-def _moment(made: str) -> str:
-    try:
-        moment = datetime.datetime.fromisoformat(made)
-    except ValueError:
-        return made
-    zone = " UTC" if moment.utcoffset() == datetime.timedelta(0) else moment.strftime(" %z").rstrip()
-    return f"{moment.day} {moment:%B %Y, %H:%M}{zone}"
+    return sentence(reason)

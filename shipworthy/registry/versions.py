@@ -81,7 +81,7 @@ class Registry:
             os.replace(new, path)
 
     def log_compile(self, compiled: Compiled, facts: Mapping[str, Any]) -> str:
-        """Keep a compile as a run: parameters, metrics, data digests and the artifact; gives the run's id."""
+        """Keep a compile as a run: parameters, metrics, digests, artifact and report; gives the run's id."""
         dev = compiled.dev or {}
         metrics: dict[str, float] = {
             "lm_calls": compiled.lm_calls,
@@ -108,6 +108,8 @@ class Registry:
             for key, value in metrics.items():
                 self._client.log_metric(run, key, float(value))
             self._client.log_artifacts(run, str(compiled.artifact), MODEL)
+            if compiled.report is not None:
+                self._client.log_artifacts(run, str(compiled.report.parent), "report")
             for race in compiled.races:
                 if race["what"] == "optimizer":
                     self._client.log_dict(run, dict(race), f"{race['name']}.json")

@@ -41,6 +41,7 @@ from ..scoring import Metric
 from .gate import hold_against
 from .metrics import certifying_metric
 from .notebook import default_progress
+from .reports import write_report
 from .results import Certified, Lift, Shipped
 from .rows import given_rows, prepare, read_split
 from .state import (
@@ -182,6 +183,7 @@ def compile(
             progress=progress,
         )
     atomic_write(state / "latest" / source.name, compiled.artifact.name)
+    compiled = write_report(compiled, state)
     run = Registry(tracking_uri(home)).log_compile(compiled, provenance_of(home, source.name)["files"])
     return dataclasses.replace(compiled, run=run)
 

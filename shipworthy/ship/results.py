@@ -99,4 +99,8 @@ class Shipped:
 def compile_json(compiled: Compiled) -> dict[str, Any]:
     """The keys of `compile --json`."""
     keys = ("name", "digest", "lm", "lm_calls", "tokens", "seconds", "dev")
-    return {**{key: getattr(compiled, key) for key in keys}, "artifact": str(compiled.artifact.absolute())}
+    return {
+        **{key: getattr(compiled, key) for key in keys},
+        "artifact": str(compiled.artifact.absolute()),
+        "report": str(compiled.report.absolute()) if compiled.report else None,
+    }
