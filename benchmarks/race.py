@@ -131,7 +131,8 @@ def main() -> int:
         print(text)
     else:
         races = min(map(len, found.values()))
-        write_section("race", f"python benchmarks/race.py --races {races}", text)
+        without = " --no-compile" if given.no_compile else ""
+        write_section("race", f"python benchmarks/race.py --races {races}{without}", text)
     return 0 if all(target.met for target in targets) else 1
 
 

@@ -29,7 +29,7 @@ ROWS = (4_000, 8_000, 16_000, 32_000)
 WANTED_AT, WANTED_S, WANTED_SHARE = 16_000, 1.0, 0.02
 CANDIDATES, WORKERS, REPEATS = 4, 2, 5
 NOBODY_RESTS = 1e-12
-CALLS = 400
+CALLS = 1000
 """Of the compile, at most."""
 ROOT = Path(__file__).parent.parent
 TEXTS = (
