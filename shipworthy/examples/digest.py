@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys, no spaces and shortest-round-trip floats; NaN is refused.
@@ -15,7 +17,7 @@ def canonical_json(value: Any) -> str:
         ValueError: the value holds NaN or an infinity.
         TypeError: the value is not JSON.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _encode(value)
 
 
 def digest_of(value: Any) -> str:

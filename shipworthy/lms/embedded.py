@@ -291,13 +291,20 @@ class _Slot:
         return tokens
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            try:
+                return self._post(path, body)
+            except ConnectionError:  # on a busy machine the server may drop one before it reads it
+                return self._post(path, body)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise LMError(f"the embedded engine does not answer: {error}") from error
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         connection = http.client.HTTPConnection(self._address, timeout=120)
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         try:
             connection.request("POST", path, json.dumps(body), headers)
             return _checked(json.loads(connection.getresponse().read()))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise LMError(f"the embedded engine does not answer: {error}") from error
         finally:
             connection.close()
 

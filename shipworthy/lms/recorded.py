@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,9 @@ class Recorded:
 
         A question's key holds those before it, since they may touch its rounding.
         """
-        asked = [[question.opening, list(question.tokens)] for question in questions]
-        base = [self.id, "score", asdict(prompt)]
-        keys = [digest_of([*base, asked[: i + 1]]) for i in range(len(asked))]
+        static = _static_digest(self.id, "score", prompt.system, prompt.turns, prompt.lead)
+        asked = [_question_digest(question) for question in questions]
+        keys = [digest_of([static, prompt.user, asked[: i + 1]]) for i in range(len(asked))]
         known = [self.journal.get(key) for key in keys]
         made = any(
             entry is None or len(entry[1]) != 4 * len(q.tokens)
@@ -58,7 +59,7 @@ class Recorded:
         if made:
             found = self.lm.score(prompt, questions)
             for key, scores in zip(keys, found, strict=True):
-                self.journal.put(key, asdict(scores.usage), scores.logprobs.astype("<f4").tobytes())
+                self.journal.put(key, vars(scores.usage), scores.logprobs.astype("<f4").tobytes())
         else:
             found = [
                 Scores(np.frombuffer(entry[1], "<f4").copy(), Usage(**entry[0]))
@@ -78,8 +79,8 @@ class Recorded:
         logprobs: bool = False,
     ) -> Generation:
         """As the LM itself, each question once."""
-        asked = [self.id, "generate", asdict(prompt), max_tokens, schema]
-        key = digest_of([*asked, "logprobs"] if logprobs else asked)
+        static = _static_digest(self.id, "generate", prompt.system, prompt.turns, prompt.lead)
+        key = digest_of([static, prompt.user, max_tokens, schema, logprobs])
         known = self.journal.get(key)
         if known is not None:
             generation = _generation(known[0])
@@ -106,6 +107,17 @@ class Recorded:
                 tokens_out=total.tokens_out + usage.tokens_out,
                 ms=total.ms + usage.ms,
             )
+
+
+@lru_cache(maxsize=64)
+def _static_digest(lm: str, kind: str, system: str, turns: tuple[tuple[str, str], ...], lead: str) -> str:
+    """Of what most rows share, so that a long prompt is not digested once a row."""
+    return digest_of([lm, kind, system, turns, lead])
+
+
+@lru_cache(maxsize=256)
+def _question_digest(question: Question) -> str:
+    return digest_of([question.opening, question.tokens])
 
 
 def _generation(answer: dict[str, Any]) -> Generation:
