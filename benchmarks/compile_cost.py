@@ -53,7 +53,6 @@ ORDER = (
     ("RandomSearch", "chat"),
     ("MIPROv2", "chat"),
     ("GEPA", "chat"),
-    *((peer, "json") for peer in ("LabeledFewShot", "student with demos", "RandomSearch", "MIPROv2", "GEPA")),
 )
 """What is cheap and what the goals hang on comes first."""
 

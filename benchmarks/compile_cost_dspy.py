@@ -31,13 +31,12 @@ MODES = {
     "choice": "typed decisions (`Choice`) over our client",
     "grammar": "generation under our grammar (`RuntimeAdapter`)",
     "chat": "plain generation (`ChatAdapter`, which falls back to `JSONAdapter`)",
-    "json": "plain generation (`JSONAdapter`)",
 }
 MAX_ERRORS = 1_000_000
 """An answer that cannot be parsed is a wrong answer: no optimizer is stopped by its number."""
-ANSWER = 200
-"""Tokens of a plain answer: ten times what a right one has. The LM often rambles on to the limit."""
-ROOM = {"choice": 64, "grammar": 600, "chat": ANSWER + 100, "json": ANSWER + 100}
+ANSWER = 64
+"""Tokens of a plain answer: three times what a right one has. The LM often rambles on to the limit."""
+ROOM = {"choice": 64, "grammar": 600, "chat": ANSWER + 100}
 """Tokens kept free for the answer and the template."""
 TURN = 10
 """Tokens that the chat template adds to a message, at most."""
@@ -154,7 +153,7 @@ def client_of(mode: str, lm: Counted, *, whole: bool) -> tuple[Any, Any]:
 
         return dspy_lm(lm), RuntimeAdapter(lm)
     plain = dspy_lm(lm).copy(max_tokens=ANSWER)
-    return plain, dspy.JSONAdapter() if mode == "json" else dspy.ChatAdapter()
+    return plain, dspy.ChatAdapter()
 
 
 def answers(

@@ -41,7 +41,7 @@ from shipworthy.scoring import EXACT, evaluate
 RESULTS = Path(__file__).parent / "results" / "compile_cost"
 BUDGETS = (50, 100, 250, 500, 1000)
 OURS, FALLBACK = "shipworthy -O2", "student with demos"
-SECONDS = {"readout": 0.2, "choice": 0.25, "grammar": 1.2, "chat": 2.0, "json": 2.0}
+SECONDS = {"readout": 0.2, "choice": 0.25, "grammar": 1.2, "chat": 2.0}
 """A call, about, before any was made."""
 EVERY_S = 30.0
 
