@@ -135,9 +135,9 @@ def test_ten_thousand_resamples_of_a_thousand_rows_take_less_than_a_second() -> 
     paired_bootstrap(first, second, resamples=100)  # imports
     taken = []
     for _ in range(2):
-        begun = time.perf_counter()
+        begun = time.process_time()
         paired_bootstrap(first, second)
-        taken.append(time.perf_counter() - begun)
+        taken.append(time.process_time() - begun)
     assert min(taken) < 1
 
 

@@ -168,9 +168,9 @@ def test_at_least_nineteen_of_twenty_pairs_at_four_fifths_are_found_among_many()
 
 def test_thousands_of_rows_from_one_template_take_linear_time_and_are_found_whole() -> None:
     texts = [f"hello, my order {n} has not come yet and I want to know where it is" for n in range(4000)]
-    begun = time.perf_counter()
+    begun = time.process_time()
     report = examine(rows(*((text, "x") for text in texts[:3000])), rows(*((t, "x") for t in texts[3000:])))
-    assert time.perf_counter() - begun < 15
+    assert time.process_time() - begun < 15
     (leak,) = report.of("near_leak")
     assert set(leak.rows) == set(range(4000))
     (again,) = [f for f in report.of("near_duplicate") if f.splits[0] == "train"]
@@ -488,9 +488,9 @@ def test_redacting_keeps_the_rest() -> None:
     ["a", "A1", "password", "eyJa", "://a:", "sk-", "token ", "api_key=", "-----BEGIN ", "secret_", "=:"],
 )
 def test_hostile_texts_are_searched_quickly(piece: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     find_secrets(piece * (100_000 // len(piece)))
-    assert time.perf_counter() - begun < 3
+    assert time.process_time() - begun < 3
 
 
 @pytest.mark.parametrize("labels", [["parcel", "login"], None])
@@ -576,9 +576,9 @@ def test_values_that_are_no_text_are_compared_too() -> None:
 def test_huge_texts_are_answered_quickly() -> None:
     rng = random.Random(0)
     text = " ".join(chars(LOWER, 6, rng.randrange(10**6)) for _ in range(14_000))
-    begun = time.perf_counter()
+    begun = time.process_time()
     report = examine([*SOUND, *rows((text, "login"), (text + " end", "login"), ("x" * 100_000, "parcel"))])
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
     assert kinds(report) == [("near_duplicate", (4, 5))]
 
 
