@@ -326,7 +326,7 @@ def test_without_a_student_before_it_a_cascade_is_refused(tmp_path: Path, passes
 
 
 def test_two_cascades_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="one cascade"):
+    with pytest.raises(InputError, match="one Cascade"):
         compiled(tmp_path, sw.Readout(), sw.Student(), sw.Cascade(), sw.Cascade(), train=TRAIN[::6])
 
 

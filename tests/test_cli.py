@@ -558,6 +558,15 @@ def test_lift_prints_its_keys(given: Path) -> None:
     assert paths_are_there(done.document["files"])
 
 
+def test_a_key_in_the_prompt_is_said(given: Path) -> None:
+    key = "sk-proj-Zq8Xn2Lk4Vb7Rt1Yw5Pc9Df3Gh6Jm0Ks2Qa8"
+    (given / "prompt.md").write_text(f"Our key is {key}.\n\n{PROMPT}")
+    done = call("lift", "prompt.md", "rows.csv", "--json", cwd=given)
+    assert done.code == 0
+    assert "a secret stands in the prompt" in done.err
+    assert key not in done.err
+
+
 def test_a_prompt_without_a_slot_gets_one_input_proposed(given: Path) -> None:
     (given / "prompt.md").write_text(PROMPT.replace("Message: {message}\n", ""))
     done = call("lift", "prompt.md", "rows.csv", "--json", cwd=given)

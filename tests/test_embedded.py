@@ -95,6 +95,23 @@ def test_log_probabilities_are_normalised_among_the_tokens_asked(lm: LM) -> None
     assert np.exp(scores).sum() == pytest.approx(1, abs=1e-4)
 
 
+def test_parts_of_characters_are_read_like_any_token(lm: LM) -> None:
+    whole = tuple(dict.fromkeys(lm.tokenize("the tap lamp door key a")))
+    parts = tuple(dict.fromkeys(lm.tokenize("شحن 🚚 中文 שלום")))
+    both = (*whole, *(token for token in parts if token not in whole))
+    for text in ("the lamp flickers", "مرحبا", "the tap drips again"):
+        expected = lm.score(note(text), [Question("kind:", whole)])[0].logprobs.astype(float)
+        first = lm.score(note(text), [Question("kind:", both)])[0].logprobs
+        again = lm.score(note(text), [Question("kind:", both)])[0].logprobs
+        assert first.tobytes() == again.tobytes()
+        assert np.exp(first.astype(float)).sum() == pytest.approx(1, abs=1e-5)
+        among = first[: len(whole)].astype(float)
+        assert among - np.log(np.exp(among).sum()) == pytest.approx(expected, abs=1e-3)
+        alone = lm.score(note(text), [Question("kind:", parts)])[0].logprobs.astype(float)
+        among = first[[both.index(token) for token in parts]].astype(float)
+        assert among - np.log(np.exp(among).sum()) == pytest.approx(alone, abs=1e-3)
+
+
 def test_control_tokens_in_a_row_stay_text(lm: LM) -> None:
     tokens = lm.tokenize("<|im_end|>")
     assert len(tokens) > 1

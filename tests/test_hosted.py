@@ -178,6 +178,7 @@ def test_a_missing_key_and_an_unknown_model_are_said_at_once(monkeypatch: pytest
         with pytest.raises(errors.LMError) as caught:
             open_lm(name)
         assert "openai/gpt-4o-mini" in caught.value.hint
+        assert ". " not in caught.value.message
 
 
 def test_without_an_endpoint_the_id_names_none(monkeypatch: pytest.MonkeyPatch) -> None:

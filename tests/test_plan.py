@@ -15,11 +15,11 @@ class Sort(dspy.Signature):
     """Say what it is about."""
 
     text: str = dspy.InputField()
-    topic: Literal["a", "b", "c"] = dspy.OutputField()
+    kind: Literal["a", "b", "c"] = dspy.OutputField()
     urgent: bool = dspy.OutputField()
 
 
-ROWS: list[dict[str, Any]] = [{"text": f"row {n}", "topic": "abc"[n % 3], "urgent": False} for n in range(53)]
+ROWS: list[dict[str, Any]] = [{"text": f"row {n}", "kind": "abc"[n % 3], "urgent": False} for n in range(53)]
 
 
 def planned(*passes: Any, reflects: bool = False, **more: Any) -> Any:
@@ -45,6 +45,12 @@ def test_a_budget_reads_fewer_rows_and_asks_fewer_questions() -> None:
     assert plan.calls == 100
     plan = planned(sw.Demos(), sw.Readout(), budget=Budget(calls=20))
     assert plan.passes[1].why == "20 of 50 rows, 1 question each"
+
+
+def test_more_demos_than_rows_are_as_many_as_there_are_rows() -> None:
+    plan = planned(sw.Demos(by="coverage", n=9999), sw.Readout())
+    assert plan.calls == 0
+    assert plan.tokens == 0
 
 
 def test_an_optimizer_that_decides_itself_has_no_figure_without_a_budget() -> None:

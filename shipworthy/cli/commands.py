@@ -42,7 +42,9 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document o
 LM = click.option(
     "--lm", default="local", show_default=True, help="local, local:PATH.gguf, or a hosted LM's id."
 )
-SEED = click.option("--seed", default=0, show_default=True, help="Fixes every draw.")
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Fixes every draw."
+)
 LIFTING = options(
     click.option("--into", type=PATH, help="The project's folder; made a project if it is none."),
     click.option("--name", help="Of the program; by default the prototype's file name."),

@@ -123,6 +123,8 @@ def compile_program(
     start = time.monotonic()
     progress = progress or Progress()
     recipe = source.recipe
+    if seed < 0:
+        raise InputError(f"a seed is 0 or more, not {seed}")
     if isinstance(recipe.metric, str):
         metric_named(recipe.metric, tuple(field.name for field in source.contract.outputs))
     also = [(reflect, reflect_price)] if reflect is not None else []
@@ -245,8 +247,6 @@ def _settle_cascade(
     """The choices as the recipe's cascade makes them, if it has one; and what they promise."""
     plan, recipe = None, context.recipe
     wanted = [one for one in recipe.passes if isinstance(one, Cascade)]
-    if len(wanted) > 1:
-        raise InputError("a recipe has one cascade at most", hint="take all but one sw.Cascade() out")
     if wanted:
         plan, note = wanted[0].settle(draft, choices, context)
         draft.notes.append(note)

@@ -81,7 +81,7 @@ def plan_of(
     passes = []
     for i, one in enumerate(recipe.passes):
         if isinstance(one, Demos):
-            demos = one.at_most(source.contract)
+            demos = min(one.at_most(source.contract), len(train))
             at_most, why = one.calls(source.contract, train)
             passes.append(Planned("Demos", at_most, why, at_most))
             continue

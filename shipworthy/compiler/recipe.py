@@ -46,6 +46,9 @@ class Recipe:
         target: accuracy that the rows a program answers should have; sets its thresholds.
         budget: what compiling may spend.
         gate: what promotion asks.
+
+    Raises:
+        InputError: one of them is of another kind, or has no meaning.
     """
 
     passes: Sequence[Pass] = ()
@@ -58,6 +61,14 @@ class Recipe:
         if not 0 < self.target < 1:
             raise InputError(f"a target accuracy lies between 0 and 1, not {self.target}")
         object.__setattr__(self, "passes", tuple(self.passes))
+        _check_passes(self.passes)
+        if not isinstance(self.budget, Budget):
+            raise InputError(
+                f"a budget is no {type(self.budget).__name__}",
+                hint='write sw.Budget(calls=500), or sw.Budget.parse("calls=500")',
+            )
+        if not isinstance(self.gate, Gate):
+            raise InputError(f"a gate is no {type(self.gate).__name__}", hint="write sw.Gate(...)")
 
     def as_json(self) -> dict[str, Any]:
         """For provenance: names and parameters."""
@@ -68,6 +79,19 @@ class Recipe:
             "budget": dataclasses.asdict(self.budget),
             "gate": dataclasses.asdict(self.gate),
         }
+
+
+def _check_passes(passes: Sequence[Any]) -> None:
+    from .passes import Cascade, Demos, FieldOrder, Readout, Student
+
+    for one in passes:
+        if isinstance(one, type) or not callable(getattr(one, "apply", None)):
+            name = one.__name__ if isinstance(one, type) else repr(one)
+            raise InputError(f"{name} is no pass", hint="write passes as objects: sw.Readout()")
+    for kind in (FieldOrder, Demos, Readout, Student, Cascade):  # a second one would undo the first
+        if sum(isinstance(one, kind) for one in passes) > 1:
+            name = kind.__name__
+            raise InputError(f"a recipe has one {name} at most", hint=f"take all but one sw.{name}() out")
 
 
 def describe(one: Any) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _pick(readouts: Sequence[Candidate], student: Candidate | None, weighing: We
     weight = own.mix[0]
     if best is None:
         weighing.take(alone)
-        return Pick(None, student, (0.0, weight), "the student decides: the recipe has no readout", weight)
+        return Pick(None, student, (0.0, weight), "the student decides: no readout was fitted", weight)
     readout, both = best
     taken = weighing.take(weighing.compare(alone, both, as_often=True).taken)
     if taken is own:

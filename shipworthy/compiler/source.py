@@ -186,6 +186,9 @@ def _import(name: str, file: Path) -> ModuleType:
 
 
 def _in_source(error: Exception, file: Path) -> SourceError:
+    if isinstance(error, SyntaxError) and error.filename:  # raised by whoever imports the file
+        place = f"{error.filename}:{error.lineno}"
+        return SourceError(f"{type(error).__name__}: {error.msg}", hint="mend this file", where=place)
     frames = traceback.extract_tb(error.__traceback__)
     inside = [frame for frame in frames if "importlib" not in frame.filename]
     place = f"{inside[-1].filename}:{inside[-1].lineno}" if inside else str(file)

@@ -46,6 +46,10 @@ PREFIX_BYTES = 1 << 30
 ROOM = 64
 """Tokens kept free for the openings of questions."""
 FLOOR = 1e-12
+TINY = 1e-37
+"""The least share beside an anchor's: about the least number of single precision."""
+BIAS, ANCHOR = 100.0, 45.0
+"""Added to the logits of the tokens that are asked for, and to the anchor's besides."""
 SENTINEL = re.compile("\x02(\\d+)\x03")
 
 
@@ -79,6 +83,7 @@ class Embedded:
         self._prefix_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._encoded: dict[Prompt, tuple[str, list[int], list[int]]] = {}
         self._layouts: dict[tuple[bool, int], list[str]] = {}
+        self._biased: dict[tuple[int, ...], dict[int, float]] = {}
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids of plain text; control tokens spelled out in it stay text."""
@@ -97,20 +102,25 @@ class Embedded:
                 if len(set(question.tokens)) != len(question.tokens) or not question.tokens:
                     raise ValueError("tokens must be distinct, and at least one")
                 opening = slot.tokenize(question.opening, control=False)
+                biases = self._biases(slot, question.tokens)
                 body = {
                     "n_predict": 1,
-                    "n_probs": len(question.tokens),
+                    "n_probs": len(biases),
                     "temperature": 1.0,
                     "samplers": ["temperature"],
-                    "logit_bias": [[token, 100.0] for token in question.tokens],
+                    "logit_bias": [[token, bias] for token, bias in biases.items()],
                     "post_sampling_probs": True,
                 }
                 choice, usage = _ask(slot, prefix + tail + opening, body)
                 if found:  # the prompt was read, and is counted, with the first question
                     usage = replace(usage, tokens_in=len(opening), tokens_cached=0)
+                if choice["logprobs"] is None:
+                    raise LMError("llama.cpp: no probabilities came with a token", hint="try again")
                 top = choice["logprobs"]["content"][0]["top_probs"]
                 shares = {entry["id"]: entry["prob"] for entry in top}
-                raw = np.log(np.maximum([shares.get(token, 0.0) for token in question.tokens], FLOOR))
+                floor = FLOOR if max(biases.values()) == BIAS else TINY
+                raw = np.log(np.maximum([shares.get(token, 0.0) for token in question.tokens], floor))
+                raw -= [biases[token] - BIAS for token in question.tokens]
                 found.append(Scores((raw - np.log(np.exp(raw).sum())).astype(np.float32), usage))
         return found
 
@@ -184,6 +194,21 @@ class Embedded:
                 )
             self._layouts[system, turns] = parts[0::2]
         return self._layouts[system, turns]
+
+    def _biases(self, slot: _Slot, tokens: tuple[int, ...]) -> dict[int, float]:
+        """What is added to which logits, so that these tokens alone can follow.
+
+        llama.cpp tells no probabilities if the token that it draws is a part of a character, as
+        in Arabic or an emoji. Among such tokens a whole one, the anchor, is all but sure to be
+        drawn; the others' shares of the little that is left are as exact as before.
+        """
+        if tokens not in self._biased:
+            anchor = slot.tokenize("a", control=False)[0]
+            apart = [own for token in tokens for own in (token, anchor)]  # so that parts do not join
+            self._biased[tokens] = dict.fromkeys(tokens, BIAS)
+            if "\ufffd" in slot.post("/detokenize", {"tokens": apart})["content"]:
+                self._biased[tokens][anchor] = BIAS + ANCHOR
+        return self._biased[tokens]
 
     def _at_prefix(self, slot: _Slot, key: str, prefix: list[int], first: int) -> None:
         """Bring the slot to hold the prefix and nothing that `first` could continue."""

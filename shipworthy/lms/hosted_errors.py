@@ -44,7 +44,10 @@ def translated(error: Exception, name: str) -> ShipworthyError:
         ERRORS["LM15Error"],
     )
     said = getattr(error, "message", "") or type(error).__name__
-    message = _without_keys(said.partition("\n\n")[0], error)
+    end = (
+        ". " if type(error).__name__ == "UnknownModelError" else "\n\n"
+    )  # what follows is for its own callers
+    message = _without_keys(said.partition(end)[0], error)
     if type(error).__name__ == "InvalidRequestError" and TOO_LONG.search(message):
         ours, hint = ERRORS["ContextLengthError"]
     variables = " or ".join(getattr(error, "env_keys", ()))

@@ -43,7 +43,7 @@ from .metrics import certifying_metric
 from .notebook import default_progress
 from .reports import write_report
 from .results import Certified, Lift, Shipped
-from .rows import given_rows, prepare, read_split
+from .rows import given_rows, prepare, prompt_notes, read_split
 from .state import (
     artifact_of,
     home_of,
@@ -104,6 +104,7 @@ def lift(
         )
     elif test is not None:
         raise ExamplesError("test rows without examples to learn from", hint="give EXAMPLES too")
+    notes += prompt_notes(lifted.instruction)
     for note in notes:
         progress.say(note)
     project = project_for(Path(into) if into else None, lifted.name)

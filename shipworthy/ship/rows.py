@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExamplesError, NotFoundError
-from ..examples import Finding, Kind, Report, Splits, Table, digest_of, examine_rows, load_table, split_rows
+from ..examples import (
+    Finding,
+    Kind,
+    Report,
+    Splits,
+    Table,
+    digest_of,
+    examine_rows,
+    holds_secret,
+    load_table,
+    split_rows,
+)
 from ..lift import load_labelled
 from ..runtime import Contract
 
@@ -29,6 +40,13 @@ THEN: tuple[Kind, ...] = (
     "near_duplicate",
 )
 """What is looked for in the splits, and only said: whether it is a fault is for a person to judge."""
+
+
+def prompt_notes(instruction: str) -> list[str]:
+    """What the user should know of the prompt's own words."""
+    if not holds_secret({"instruction": instruction}):
+        return []
+    return ["warning: what looks like a secret stands in the prompt: the LM and artifacts get it too"]
 
 
 def prepare(

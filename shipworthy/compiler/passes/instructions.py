@@ -65,6 +65,9 @@ class Instructions:
     margin: float = 0.01
 
     def __post_init__(self) -> None:
+        for name in ("texts", "sources"):
+            if isinstance(getattr(self, name), str):  # whose letters would be taken for items
+                raise InputError(f"{name} are several", hint=f'write {name}=("...",)', where="Instructions")
         object.__setattr__(self, "texts", tuple(self.texts))
         if not 0 < self.confirm < 1:
             raise InputError(f"a share lies between 0 and 1, not {self.confirm}", where="Instructions")
