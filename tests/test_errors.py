@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 
 import pytest
@@ -61,3 +62,20 @@ def test_each_error_reports_type_message_hint_and_place(name: str) -> None:
 def test_a_missing_extra_says_what_to_install() -> None:
     assert MissingExtraError("compile", "dspy").hint == 'pip install "shipworthy[compile]"'
     assert "dspy" in str(MissingExtraError("compile", "dspy"))
+
+
+def test_a_fault_of_ours_keeps_the_contract_of_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from shipworthy.cli import commands, run
+
+    def fails(*_: object, **__: object) -> None:
+        raise TypeError("no such thing")
+
+    monkeypatch.setattr(commands.app, "main", fails)
+    assert run(["compile", "triage", "--json"]) == 3
+    said = capsys.readouterr()
+    error = json.loads(said.out)["error"]
+    assert error["type"] == "InternalError"
+    assert error["message"] == "TypeError: no such thing"
+    assert "Traceback" in said.err

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -65,6 +66,22 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 1
+    except Exception as error:  # a fault of ours: it is shown whole, and keeps the command line's contract
+        traceback.print_exc()
+        print_error(_fault(error), as_json=as_json)
+        return 3
+
+
+def _fault(error: Exception) -> dict[str, str]:
+    from ..examples import redact
+
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return {
+        "type": "InternalError",
+        "message": redact(f"{type(error).__name__}: {error}"),
+        "hint": "this is a fault of shipworthy; please report it with the lines above",
+        "where": f"{frame.filename}:{frame.lineno}",
+    }
 
 
 def _as_json(arguments: list[str]) -> bool:
