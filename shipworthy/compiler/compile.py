@@ -40,13 +40,13 @@ from .draft import Context, Draft, Row
 from .heads import held_out_rows, oof_folds
 from .held_out import dev_scores, suspect_notes
 from .passes import Cascade, CascadePlan, Readout
+from .passes.rollout import MAX_TOKENS
 from .recipe import Recipe
 from .report import report_figures, summary_html
 from .settle import Choice, choose
 from .source import Source
 
 N_PROBES = 2
-MAX_TOKENS = 512
 UNFINISHED = "new."
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import ScoringError
-from ...runtime import Field, Generate, Heads, StepSpec, ordered_map, plain_value, run_step
+from ...runtime import Field, Heads, ordered_map, plain_value, run_step
 from ...scoring import Metric, metric_of
 from ..draft import Context, Draft, Row
 from .coverage import groups_of, similarity
-
-MAX_TOKENS = 512
+from .rollout import generating
 
 
 def with_values(
@@ -49,9 +48,7 @@ def with_values(
     calls = 0
     for attempt in range(attempts):
         waiting = [i for i, queue in enumerate(queues) if i not in found and attempt < len(queue)]
-        room = context.meter.room()
-        if room is not None:  # what the passes behind this one need is kept back
-            waiting = waiting[: max(0, room - len(draft.fit_rows))]
+        waiting = waiting[: context.meter.beyond(len(draft.fit_rows))]  # later passes need the others
         if not waiting:
             break
         tried = [queues[i][attempt] for i in waiting]
@@ -87,17 +84,7 @@ def _answered(
 ) -> list[Row | None]:
     """Each row with what the program wrote for the outputs lacking; None where its answer is wrong."""
     contract = draft.contract
-    sides = contract.as_json()
-    step = StepSpec(
-        instruction=draft.instruction,
-        inputs=sides["inputs"],
-        outputs=sides["outputs"],
-        generate=Generate(
-            prompt=draft.generate_prompt(contract.outputs, demos=()),
-            outputs=tuple(own.name for own in contract.outputs),
-            max_tokens=MAX_TOKENS,
-        ),
-    )
+    step = generating(draft, draft.instruction, contract.outputs, demos=())
 
     def ask(row: Row) -> dict[str, Any]:
         return run_step(draft.name, step, Heads({}, None), context.lm, row).outputs

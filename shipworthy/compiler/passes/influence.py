@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...runtime import Contract, Demo
-from ...scoring import paired_difference
 from ..budget import FIRST as PROBED
 from ..draft import Context, Draft, Row
 from ..heads import Matrix
 from ..race import FIRST, Race, race, race_order
+from .confirm import CONFIRM_AT_LEAST, confirmation, first_rows, race_entry
 from .coverage import groups_of
 from .instructions import contender
 
@@ -27,7 +27,6 @@ LEAST_DRAWS = 2 * POOL
 PENALTY = 1.0
 """Of the ridge regression: as strong as one more set in which a row is shown."""
 CONFIRM = 0.2
-CONFIRM_AT_LEAST = 10
 NAMES = ("the demos chosen first", "the demos of most influence")
 MARGIN = 0.01
 """Difference in score that does not matter."""
@@ -48,10 +47,10 @@ class Shares:
         Args:
             rows: to score a set on; three a class where that is more.
         """
-        scoring = max(rows, _first(contract))
+        scoring = max(rows, first_rows(contract))
         confirming = max(CONFIRM_AT_LEAST, round(CONFIRM * n))
         racing = n - scoring - confirming
-        return cls(scoring, racing, confirming) if racing >= max(confirming, _first(contract)) else None
+        return cls(scoring, racing, confirming) if racing >= max(confirming, first_rows(contract)) else None
 
     def calls(self, draws: int) -> int:
         """Calls at most, one a row."""
@@ -116,7 +115,8 @@ def most_helpful(
     pair = [showing(own, racing) for own in (first, best)]
     result, confirmed = _hold(pair, len(racing), confirming, draft, context)
     kept = 1 if confirmed is not None and confirmed["difference"] >= 0 else 0
-    draft.races.append(_entry(result, confirmed, kept, [_text(demos_of(own)) for own in (first, best)]))
+    texts = [_text(demos_of(own)) for own in (first, best)]
+    draft.races.append(race_entry("demos", result, kept=kept, confirmed=confirmed, texts=texts))
     draft.notes.append(note + _ended(result, confirmed, kept))
     return list(best) if kept else list(first)
 
@@ -163,18 +163,18 @@ def _score(sets: Sequence[Callable[[], Any]], shares: Shares, draft: Draft, cont
     """Mean scores of as many sets as the budget allows; none where it allows too few."""
     meter, n = context.meter, shares.scoring
     # What the race and the passes behind this one need is kept back.
-    kept = len(draft.fit_rows) + 2 * (_first(draft.contract) + shares.confirming)
+    kept = len(draft.fit_rows) + 2 * (first_rows(draft.contract) + shares.confirming)
     limits = meter.budget
     if meter.spent().calls == 0 and any((limits.tokens, limits.usd, limits.minutes)):
         sets[0]().scores(meter.rows(min(PROBED, n)))  # what a call takes is not known before some were made
-    room = meter.room()
-    if room is not None and room - kept < LEAST_DRAWS * n:
+    beyond = meter.beyond(kept)
+    if beyond is not None and beyond < LEAST_DRAWS * n:
         return np.zeros(0)
     found: list[float] = []
     context.progress.start("measuring the influence of demos", len(sets) * n)
     for one in sets:
-        room = meter.room()
-        if room is not None and room - kept < n:
+        beyond = meter.beyond(kept)
+        if beyond is not None and beyond < n:
             break
         found.append(float(one().scores(n).mean()))
         context.progress.status(meter.words())
@@ -187,51 +187,23 @@ def _hold(
     pair: Sequence[Any], n: int, confirming: list[Row], draft: Draft, context: Context
 ) -> tuple[Race, dict[str, Any] | None]:
     """The race of the best set against the first one, and what other rows say of it where it wins."""
-
-    def room() -> int | None:
-        left = context.meter.room()
-        return None if left is None else max(0, left - len(draft.fit_rows) - 2 * len(confirming))
-
+    kept = len(draft.fit_rows) + 2 * len(confirming)
     for one, name in zip(pair, NAMES, strict=True):
         one.name = name
     context.progress.start("racing two sets of demos", 2 * n)
     result = race(
         pair,
         n,
-        first=_first(draft.contract),
+        first=first_rows(draft.contract),
         margin=MARGIN,
-        room=room,
+        room=lambda: context.meter.beyond(kept),
         on_round=lambda standings: context.progress.advance(sum(one.rows for one in standings())),
     )
     context.progress.finish()
-    left = context.meter.room()
-    if not result.winner or (left is not None and left < 2 * len(confirming) + len(draft.fit_rows)):
+    room = context.meter.room()
+    if not result.winner or (room is not None and room < kept):
         return result, None
-    gaps = pair[1].on(confirming) - pair[0].on(confirming)
-    wins = paired_difference(gaps > 0, gaps < 0)
-    return result, {
-        "difference": float(gaps.mean()),
-        "n": len(gaps),
-        "better_on": wins.wins,
-        "worse_on": wins.losses,
-    }
-
-
-def _entry(result: Race, confirmed: dict[str, Any] | None, kept: int, texts: Sequence[str]) -> dict[str, Any]:
-    standings = [
-        {**asdict(one), "mean": one.mean if one.rows else None, "interval": list(one.interval)}
-        for one in result.standings
-    ]
-    return {
-        "what": "demos",
-        "why": result.why,
-        "rows": result.rows,
-        "winner": result.winner,
-        "kept": kept,
-        "confirmed": confirmed,
-        "texts": list(texts),
-        "standings": standings,
-    }
+    return result, confirmation(pair[1], pair[0], confirming)
 
 
 def _ended(result: Race, confirmed: dict[str, Any] | None, kept: int) -> str:
@@ -251,8 +223,3 @@ def _text(demos: Sequence[Demo]) -> str:
         f"{name}: {value}" for demo in demos for name, value in (*demo.inputs.items(), *demo.outputs.items())
     ]
     return "\n".join(lines)
-
-
-def _first(contract: Contract) -> int:
-    """Rows from which a small readout can be fitted at all."""
-    return max(FIRST, 3 * max((len(own.choices or ()) for own in contract.decisions), default=0))

@@ -22,16 +22,17 @@ from ...runtime import (
     run_step,
 )
 from ...runtime import Heads as NoHeads
-from ...scoring import Metric, metric_of, paired_difference
+from ...scoring import Metric, metric_of
 from ..draft import Context, Draft, Row
 from ..heads import fit_readout, oof_folds
-from ..race import FIRST, Race, Scores, Standing, race, race_order
+from ..race import Race, Scores, Standing, race, race_order
+from .confirm import CONFIRM_AT_LEAST, confirmation, first_rows, race_entry
+from .coverage import groups_of
 from .evolve import evolve
 from .propose import propose
 from .readout import Readout, label_columns, reading_tokens
 from .rollout import generating, score_of
 
-CONFIRM_AT_LEAST = 10
 C = 0.3
 """Inverse strength of the penalty of the small readouts that are raced; the final one chooses its own."""
 SOURCES = ("mipro", "gepa")
@@ -82,7 +83,7 @@ class Instructions:
         if draft.readouts or draft.students:
             raise InputError("instructions are raced before anything is fitted", hint="reorder the passes")
         rows = draft.fit_rows[: len(draft.fit_rows) - draft.n_dev]
-        order = [rows[i] for i in race_order(_strata(draft, rows), seed=context.seed)]
+        order = [rows[i] for i in race_order(groups_of(rows, draft.contract), seed=context.seed)]
         aside = max(CONFIRM_AT_LEAST, round(self.confirm * len(order)))
         if len(order) < 2 * aside:
             draft.notes.append(f"{len(order)} training rows are too few to race instructions")
@@ -125,12 +126,11 @@ class Instructions:
 
         if context.meter.room() is not None and not context.meter.spent().calls:
             contenders[0].begin()  # what tokens, US$ or minutes buy, the first call tells
-        classes = max((len(own.choices or ()) for own in draft.contract.decisions), default=0)
         context.progress.start(f"racing {len(contenders)} instructions", len(contenders) * n)
         result = race(
             contenders,
             n,
-            first=max(FIRST, 3 * classes),
+            first=first_rows(draft.contract),
             margin=self.margin,
             room=lambda: context.meter.beyond(kept),
             on_round=show,
@@ -284,27 +284,9 @@ def _settle(
     room = context.meter.room()
     affordable = room is None or room >= 2 * len(confirming) + kept_back
     if winner and affordable:
-        gaps = contenders[winner].on(confirming) - contenders[0].on(confirming)
-        mean, n = float(gaps.mean()), len(gaps)
-        wins = paired_difference(gaps > 0, gaps < 0)
-        kept = winner if mean >= 0 else 0
-        confirmed = {"difference": mean, "n": n, "better_on": wins.wins, "worse_on": wins.losses}
-    draft.races.append(
-        {
-            "what": "instructions",
-            "why": result.why,
-            "rows": result.rows,
-            "winner": winner,
-            "kept": kept,
-            "confirmed": confirmed,
-            "texts": list(texts),
-            "standings": [_plain(standing) for standing in result.standings],
-            "history": [
-                {"rows": one.rows, "standings": [_plain(standing) for standing in one.standings]}
-                for one in result.history
-            ],
-        }
-    )
+        confirmed = confirmation(contenders[winner], contenders[0], confirming)
+        kept = winner if confirmed["difference"] >= 0 else 0
+    draft.races.append(race_entry("instructions", result, kept=kept, confirmed=confirmed, texts=texts))
     draft.instruction = texts[kept]
     ended = {"decided": "decided", "rows": "all rows were read", "budget": "the budget was spent"}[result.why]
     note = f"{len(texts)} instructions raced over {result.rows} rows ({ended})"
@@ -319,16 +301,3 @@ def _settle(
             f"({100 * confirmed['difference']:+.1f} points)"
         )
     draft.notes.append(note)
-
-
-def _plain(standing: Standing) -> dict[str, Any]:
-    """As JSON, where the mean of no rows is null and an interval a list."""
-    mean = standing.mean if standing.rows else None
-    return {**asdict(standing), "mean": mean, "interval": list(standing.interval)}
-
-
-def _strata(draft: Draft, rows: Sequence[Row]) -> list[str]:
-    if not draft.contract.decisions:
-        return [""] * len(rows)
-    primary = draft.contract.primary
-    return [str(row[primary.name]) for row in rows]

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ScoringError
-from ...runtime import Contract, Field, Generate, StepSpec, plain_value
+from ...runtime import Contract, Demo, Field, Generate, StepSpec, plain_value
 from ...scoring import Metric, RowScore
 from ..draft import Draft, Row
 
 MAX_TOKENS = 512
 
 
-def generating(draft: Draft, text: str, outputs: Sequence[Field]) -> StepSpec:
-    """A step that generates these outputs under an instruction."""
+def generating(
+    draft: Draft, text: str, outputs: Sequence[Field], *, demos: Sequence[Demo] | None = None
+) -> StepSpec:
+    """A step that generates these outputs under an instruction, with the draft's demos if none are given."""
     sides = Contract(draft.contract.inputs, tuple(outputs)).as_json()
-    prompt = draft.generate_prompt(outputs, instruction=text)
+    prompt = draft.generate_prompt(outputs, instruction=text, demos=demos)
     names = tuple(own.name for own in outputs)
     return StepSpec(
         instruction=text,
