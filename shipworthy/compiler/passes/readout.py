@@ -56,7 +56,8 @@ class Readout:
     or, if it gives none, what it says.
 
     Attributes:
-        width: tokens read at a question.
+        width: how many of a question's tokens a head may look at, to choose from; as many as the
+            widest are read, so that another width costs no call.
         c: inverse strengths of the L2 penalty to choose from.
         shrinkage: to choose from, of the scatter within classes that whitens the features; 1 leaves
             them as they are. See `fit_readout`.
@@ -64,7 +65,7 @@ class Readout:
         own_questions: whether decisions after the first are tried with a question of their own.
     """
 
-    width: int = WIDTH
+    width: tuple[int, ...] = (WIDTH,)
     c: tuple[float, ...] = (0.05, 0.5)
     shrinkage: tuple[float, ...] = (0.6, 1.0)
     questions: bool = True
@@ -114,8 +115,14 @@ class Readout:
         context: Context,
     ) -> list[Candidate]:
         """One for each set of reads, in their order, and each way to fit it."""
-        ways = list(itertools.product(self.shrinkage, self.c))
+        ways = list(itertools.product(self._widths(draft), self.shrinkage, self.c))
         return [self._candidate(draft, field, reads, way, context) for reads in sets for way in ways]
+
+    def _widths(self, draft: Draft) -> list[int]:
+        n, widest = draft.features[0].shape[1], max(self.width)
+        if draft.reads[0].mode != "logprobs":
+            return [n]
+        return list(dict.fromkeys(n if width == widest else min(width, n) for width in self.width))
 
     def openings(self, contract: Contract) -> list[str]:
         """How the questions begin that a row is asked, in order; a small budget leaves the last ones out."""
@@ -132,7 +139,7 @@ class Readout:
         mode = reading_mode(_needed(draft.prompt), draft.contract, lm, draft.fit_rows[0])
         if mode != "logprobs":
             return [Read(mode=mode)]
-        tokens = reading_tokens(draft, lm, width=self.width)
+        tokens = reading_tokens(draft, lm, width=max(self.width))
         openings = self.openings(draft.contract)
         room = context.meter.room()
         if room is not None:  # more rows are worth more than more questions
@@ -144,20 +151,22 @@ class Readout:
         draft: Draft,
         field: Field,
         reads: tuple[int, ...],
-        way: tuple[float, float],
+        way: tuple[int, float, float],
         context: Context,
     ) -> Candidate:
-        shrinkage, c = way
+        width, shrinkage, c = way
         features = np.hstack([draft.features[i] for i in reads])
+        look = np.concatenate([np.arange(draft.features[i].shape[1]) < width for i in reads])
         choices = list(field.choices or ())
         labels = [row[field.name] for row in draft.fit_rows]
         classes = np.array([choices.index(label) for label in labels], np.intp)
         columns = label_columns(draft.contract, field, draft.reads[reads[0]], context.lm)
+        narrow = [column if 0 <= column < width else -1 for column in columns]
 
         def head_of(chosen: NDArray[np.intp]) -> ReadoutHead:
-            return fit_readout(
-                features[chosen], classes[chosen], len(choices), columns, c=c, shrinkage=shrinkage
-            )
+            shown = features[np.ix_(chosen, look)]
+            head = fit_readout(shown, classes[chosen], len(choices), narrow, c=c, shrinkage=shrinkage)
+            return head if look.all() else _spread(head, look)
 
         def fit(chosen: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Matrix]:
             head = head_of(chosen)
@@ -166,6 +175,14 @@ class Readout:
         folds = oof_folds(labels, n_dev=draft.n_dev, seed=context.seed)
         held_out = cross_fit(fit, folds, (len(labels), len(choices)))
         return Candidate(head_of(np.arange(len(labels))), held_out, reads)
+
+
+def _spread(head: ReadoutHead, look: NDArray[np.bool_]) -> ReadoutHead:
+    """The head over all K tokens that are read; those that it does not look at weigh nothing."""
+    mean, scale = np.zeros(len(look), np.float32), np.ones(len(look), np.float32)
+    weights = np.zeros((len(head.bias), len(look)), np.float32)
+    mean[look], scale[look], weights[:, look] = head.mean, head.scale, head.weights
+    return ReadoutHead(mean, scale, weights, head.bias)
 
 
 def _read(draft: Draft, context: Context) -> str:
