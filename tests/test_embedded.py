@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 from shipworthy.errors import ContextLengthError, LMError, WeightsError
-from shipworthy.lms import LM, Journal, Prompt, Question, Recorded, cache_folder, ensure_weights, open_lm
+from shipworthy.lms import (
+    LM,
+    Embeds,
+    Journal,
+    Prompt,
+    Question,
+    Recorded,
+    cache_folder,
+    ensure_weights,
+    open_lm,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +120,18 @@ def test_parts_of_characters_are_read_like_any_token(lm: LM) -> None:
         alone = lm.score(note(text), [Question("kind:", parts)])[0].logprobs.astype(float)
         among = first[[both.index(token) for token in parts]].astype(float)
         assert among - np.log(np.exp(among).sum()) == pytest.approx(alone, abs=1e-3)
+
+
+def test_an_embedding_is_a_vector_of_length_one_and_the_same_each_time(lm: LM) -> None:
+    assert isinstance(lm, Embeds)
+    vectors = {
+        text: lm.embed(text).vector for text in ("my parcel is late", "the parcel is late", "", "x " * 9000)
+    }
+    assert {len(vector) for vector in vectors.values()} == {576}
+    assert [np.linalg.norm(vector) for vector in vectors.values()] == pytest.approx([1] * 4, abs=1e-3)
+    assert lm.embed("my parcel is late").vector.tobytes() == vectors["my parcel is late"].tobytes()
+    near, far = (vectors["my parcel is late"] @ vectors[text] for text in ("the parcel is late", ""))
+    assert near > far
 
 
 def test_control_tokens_in_a_row_stay_text(lm: LM) -> None:

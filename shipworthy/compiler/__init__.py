@@ -2,7 +2,7 @@
 
 from .budget import Budget, Meter, Price, Spent
 from .compile import Compiled, compile_program, git_commit
-from .heads import fit_student, oof_folds
+from .heads import fit_linear, fit_student, oof_folds
 from .passes import Cascade, Demos, DSPyOptimizer, FieldOrder, Instructions, Readout, Student
 from .plan import Plan, plan_of
 from .recipe import Gate, Pass, Recipe
@@ -27,6 +27,7 @@ __all__ = [
     "Spent",
     "Student",
     "compile_program",
+    "fit_linear",
     "fit_student",
     "git_commit",
     "load_source",

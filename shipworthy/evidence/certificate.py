@@ -19,7 +19,7 @@ from .prototype import answer_freely
 
 FREE_ROWS = 50
 """The quick certificate runs what generates freely on at most so many test rows."""
-SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot")
+SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot", "embedding_lr")
 
 Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
 Row = Mapping[str, Any]
@@ -131,6 +131,9 @@ def certify(
         step = program.spec.steps[program.spec.flow[0]]
         many = baselines.dspy_few_shot(scored, step.instruction, train, lm)
         found["dspy_few_shot"] = (everything, score("scoring plain DSPy few-shot", many, test))
+    if not quick and train and lm.embeds and program.contract.decisions:
+        many = baselines.embedding_lr(program.contract, train, lm, progress=progress)
+        found["embedding_lr"] = (everything, score("scoring embeddings with logistic regression", many, test))
     prototype: tuple[list[int], Evaluation] | None = None
     if opponent.recorded is not None:
         rows = _with_answers(opponent.recorded, test)
@@ -161,10 +164,7 @@ def certify(
         "reasons": reasons,
         "compiled": summary(ours, lm.id),
         "prototype": _prototype_summary(prototype, opponent),
-        "baselines": {
-            name: summary(found[name][1], lm.id) if name in found else None
-            for name in (*SIMPLE, "embedding_lr")
-        },
+        "baselines": {name: summary(found[name][1], lm.id) if name in found else None for name in SIMPLE},
         "difference": paired_json(difference, level),
         "against": {name: paired_json(paired, level) for name, paired in against.items()},
         "selective": selective(ours, target),
@@ -297,7 +297,7 @@ def _nothing_to_measure(
         "reasons": [why],
         "compiled": None,
         "prototype": None,
-        "baselines": dict.fromkeys((*SIMPLE, "embedding_lr")),
+        "baselines": dict.fromkeys(SIMPLE),
         "difference": paired_json(None, look_level(look)),
         "against": {},
         "selective": None,

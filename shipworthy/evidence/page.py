@@ -86,6 +86,8 @@ def _why_not(name: str, data: Mapping[str, Any]) -> str:
         return "not measured, as there is no prompt to run"
     if name in ("majority", "tfidf_lr") and not data["rows"]["train"]:
         return "not measured, as there are no rows to learn from"
+    if name == "embedding_lr" and not data["quick"]:
+        return "not measured, as this LM gives no embeddings or nothing is decided"
     return "not measured in the quick certificate" if data["quick"] else "not measured"
 
 

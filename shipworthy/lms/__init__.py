@@ -5,7 +5,7 @@
 under a JSON schema if one is given).
 """
 
-from .base import LM, Generation, Prompt, Question, Scores, Token, Usage
+from .base import LM, Embedding, Embeds, Generation, Prompt, Question, Scores, Token, Usage
 from .dspy_import import import_dspy
 from .journal import Journal
 from .open import open_lm
@@ -14,6 +14,8 @@ from .weights import cache_folder, ensure_weights, file_sha256
 
 __all__ = [
     "LM",
+    "Embedding",
+    "Embeds",
     "Generation",
     "Journal",
     "Prompt",

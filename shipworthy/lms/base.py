@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,14 @@ class Generation:
     tokens: tuple[Token, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Embedding:
+    """A text as a vector of length 1; shape (D,)."""
+
+    vector: NDArray[np.float32]
+    usage: Usage = field(default_factory=Usage)
+
+
 class LM(Protocol):
     """A language model.
 
@@ -150,4 +158,17 @@ class LM(Protocol):
 
     def close(self) -> None:
         """Free what it holds; no call may follow."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """What an LM that gives embeddings has besides."""
+
+    def embed(self, text: str) -> Embedding:
+        """The text as a vector.
+
+        Raises:
+            LMError: the LM fails.
+        """
         ...

@@ -16,12 +16,9 @@ before and however many ask at once, because heads are fitted on log-probabiliti
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import os
 import platform
 import re
-import secrets
 import threading
 import time
 from collections import defaultdict
@@ -34,11 +31,14 @@ import numpy as np
 
 from ..errors import ContextLengthError, LMError, StorageError
 from ..examples import digest_of
-from .base import Generation, Prompt, Question, Scores, Usage
+from .base import Embedding, Generation, Prompt, Question, Scores, Usage
+from .llama_server import LlamaServer
 from .weights import cache_folder, file_sha256, remember_weights
 
 CONTEXT = 8192
 SETTINGS = f"ctx={CONTEXT},flash=off,batch=1"
+EMBEDS = 2048
+"""An embedding is of so many tokens at most; of a longer text, of its beginning."""
 PREFIX_FROM = 64
 """Prefixes shorter than this (in tokens) are computed anew: that costs less than a file."""
 PREFIX_BYTES = 1 << 30
@@ -80,6 +80,8 @@ class Embedded:
         self._slots: list[_Slot] = []
         self._changed = threading.Condition()
         self._starting = 0
+        self._embedder: LlamaServer | None = None
+        self._embedding = threading.Lock()
         self._prefix_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._encoded: dict[Prompt, tuple[str, list[int], list[int]]] = {}
         self._layouts: dict[tuple[bool, int], list[str]] = {}
@@ -144,11 +146,22 @@ class Embedded:
             choice, usage = _ask(slot, prefix + tail, body)
         return Generation(choice["text"], choice["finish_reason"] == "stop", usage)
 
+    def embed(self, text: str) -> Embedding:
+        """The mean of the last layer's states over the text's tokens, of length 1; one text at a time."""
+        with self._embedding:
+            if self._embedder is None:
+                self._embedder = LlamaServer(self._path, context=EMBEDS, embeds=True)
+            tokens = self._embedder.tokenize(text or " ", control=False, first=True)[: EMBEDS - 1]
+            start = time.perf_counter()
+            vector = self._embedder.embed(tokens)
+        return Embedding(vector, Usage(len(tokens), ms=(time.perf_counter() - start) * 1e3))
+
     def close(self) -> None:
         """Stop the workers that are at rest."""
         with self._changed:
             self._free.clear()
             self._slots.clear()
+            self._embedder = None
 
     def _start(self, slot: _Slot, prompt: Prompt, room: int) -> tuple[list[int], list[int]]:
         """Tokens of prefix and tail, with the slot brought to hold the prefix alone."""
@@ -261,13 +274,10 @@ class Embedded:
         return self._free.pop()
 
 
-class _Slot:
+class _Slot(LlamaServer):
     """One llama.cpp server with one slot, and what its cache holds."""
 
     def __init__(self, path: Path) -> None:
-        import xllamacpp
-
-        self._key = secrets.token_hex(16)
         self._prefixes = cache_folder() / "prefixes"
         try:
             self._prefixes.mkdir(parents=True, exist_ok=True)
@@ -277,61 +287,11 @@ class _Slot:
                 hint="set SHIPWORTHY_CACHE to another folder",
                 where=str(self._prefixes),
             ) from error
-        params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_ctx = CONTEXT
-        params.n_parallel = 1
-        for cpu in (params.cpuparams, params.cpuparams_batch):
-            cpu.n_threads = 1
-            cpu.poll = 0
-        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.slot_save_path = f"{self._prefixes}{os.sep}"
-        params.api_keys = [self._key]
-        params.port = 0
-        params.ui = False
-        params.warmup = False
-        params.fit_params = False
-        params.cache_ram_mib = 0
-        params.cache_idle_slots = False
-        params.verbosity = -1
-        try:
-            self._server = xllamacpp.Server(params)
-        except Exception as error:  # the wheel raises bare RuntimeErrors
-            raise LMError(f"llama.cpp cannot load {path.name}: {error}", where=str(path)) from error
-        self._address = re.sub("^https?://", "", self._server.listening_address)
+        super().__init__(path, context=CONTEXT, slot_save_path=f"{self._prefixes}{os.sep}")
         self.prefix = ""
         self.left = -1
         # A server that is taken down before its loop has served anything waits for it for ever.
         self.complete({"prompt": [1], "n_predict": 1})
-
-    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        result = self._server.handle_completions({**body, "cache_prompt": True, "id_slot": 0})
-        return _checked(result)
-
-    def tokenize(self, text: str, *, control: bool, first: bool = False) -> list[int]:
-        if not text and not first:
-            return []
-        body = {"content": text, "add_special": first, "parse_special": control}
-        tokens: list[int] = self.post("/tokenize", body)["tokens"]
-        return tokens
-
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        try:
-            try:
-                return self._post(path, body)
-            except ConnectionError:  # on a busy machine the server may drop one before it reads it
-                return self._post(path, body)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise LMError(f"the embedded engine does not answer: {error}") from error
-
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(self._address, timeout=120)
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
-        try:
-            connection.request("POST", path, json.dumps(body), headers)
-            return _checked(json.loads(connection.getresponse().read()))
-        finally:
-            connection.close()
 
     def restore(self, key: str) -> bool:
         path = self._prefixes / f"{key}.bin"
@@ -370,15 +330,6 @@ def _ask(slot: _Slot, tokens: list[int], body: dict[str, Any]) -> tuple[dict[str
     ms = (time.perf_counter() - start) * 1e3
     choice: dict[str, Any] = result["choices"][0]
     return choice, Usage(len(tokens), cached, usage["completion_tokens"], ms)
-
-
-def _checked(result: dict[str, Any]) -> dict[str, Any]:
-    error = result.get("error") if isinstance(result, dict) else None
-    if error is None:
-        return result
-    if error.get("type") == "exceed_context_size_error":
-        raise ContextLengthError(str(error.get("message")), hint="shorten this row's text")
-    raise LMError(f"llama.cpp: {error.get('message', error)}")
 
 
 def _other_than(token: int) -> int:

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import LMError
 from ..examples import digest_of
-from .base import LM, Generation, Prompt, Question, Scores, Token, Usage
+from .base import LM, Embedding, Embeds, Generation, Prompt, Question, Scores, Token, Usage
 from .journal import Journal
 
 
@@ -89,6 +90,29 @@ class Recorded:
             self.journal.put(key, asdict(generation))
         self._count(generation.usage, made=known is None)
         return generation
+
+    @property
+    def embeds(self) -> bool:
+        """Whether the LM gives embeddings."""
+        return isinstance(self.lm, Embeds)
+
+    def embed(self, text: str) -> Embedding:
+        """As the LM itself, each text once.
+
+        Raises:
+            LMError: the LM fails, or gives no embeddings.
+        """
+        if not isinstance(self.lm, Embeds):
+            raise LMError(f"{self.id} gives no embeddings")
+        key = digest_of([self.id, "embed", text])
+        known = self.journal.get(key)
+        if known is not None:
+            found = Embedding(np.frombuffer(known[1], "<f4").copy(), Usage(**known[0]))
+        else:
+            found = self.lm.embed(text)
+            self.journal.put(key, vars(found.usage), found.vector.astype("<f4").tobytes())
+        self._count(found.usage, made=known is None)
+        return found
 
     def close(self) -> None:
         """Close LM and journal."""

@@ -1,0 +1,117 @@
+"""One llama.cpp server in this process: one slot, one thread, reached by calls and over loopback."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ContextLengthError, LMError
+
+
+class LlamaServer:
+    """A server over the weights at `path`.
+
+    Args:
+        context: tokens that it can hold.
+        slot_save_path: the folder, with a separator at its end, where slots may be saved.
+        embeds: whether it gives embeddings, the mean over tokens, and nothing else.
+
+    Raises:
+        LMError: llama.cpp cannot load the file.
+    """
+
+    def __init__(self, path: Path, *, context: int, slot_save_path: str = "", embeds: bool = False) -> None:
+        import xllamacpp
+
+        self._key = secrets.token_hex(16)
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.n_ctx = context
+        params.n_parallel = 1
+        for cpu in (params.cpuparams, params.cpuparams_batch):
+            cpu.n_threads = 1
+            cpu.poll = 0
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.slot_save_path = slot_save_path
+        params.api_keys = [self._key]
+        params.port = 0
+        params.ui = False
+        params.warmup = False
+        params.fit_params = False
+        params.cache_ram_mib = 0
+        params.cache_idle_slots = False
+        params.verbosity = -1
+        if embeds:
+            params.embedding = True
+            params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+            params.n_batch = params.n_ubatch = context  # a mean needs all tokens in one batch
+        try:
+            self._server = xllamacpp.Server(params)
+        except Exception as error:  # the wheel raises bare RuntimeErrors
+            raise LMError(f"llama.cpp cannot load {path.name}: {error}", where=str(path)) from error
+        self._address = re.sub("^https?://", "", self._server.listening_address)
+
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A completion, from the slot's cache as far as it goes.
+
+        Raises:
+            ContextLengthError: the prompt is too long.
+            LMError: llama.cpp says that it cannot.
+        """
+        return _checked(self._server.handle_completions({**body, "cache_prompt": True, "id_slot": 0}))
+
+    def embed(self, tokens: list[int]) -> NDArray[np.float32]:
+        """The embedding of tokens, of length 1; shape (D,).
+
+        Raises:
+            LMError: llama.cpp says that it cannot.
+        """
+        found = _checked(self._server.handle_embeddings({"input": tokens}))
+        return np.asarray(found["data"][0]["embedding"], np.float32)
+
+    def tokenize(self, text: str, *, control: bool, first: bool = False) -> list[int]:
+        """Token ids; `control` reads control tokens spelled out as such, `first` begins a prompt."""
+        if not text and not first:
+            return []
+        body = {"content": text, "add_special": first, "parse_special": control}
+        tokens: list[int] = self.post("/tokenize", body)["tokens"]
+        return tokens
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A request over loopback.
+
+        Raises:
+            LMError: the server does not answer, or says that it cannot.
+        """
+        try:
+            try:
+                return self._post(path, body)
+            except ConnectionError:  # on a busy machine the server may drop one before it reads it
+                return self._post(path, body)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise LMError(f"the embedded engine does not answer: {error}") from error
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(self._address, timeout=120)
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        try:
+            connection.request("POST", path, json.dumps(body), headers)
+            return _checked(json.loads(connection.getresponse().read()))
+        finally:
+            connection.close()
+
+
+def _checked(result: dict[str, Any]) -> dict[str, Any]:
+    error = result.get("error") if isinstance(result, dict) else None
+    if error is None:
+        return result
+    if error.get("type") == "exceed_context_size_error":
+        raise ContextLengthError(str(error.get("message")), hint="shorten this row's text")
+    raise LMError(f"llama.cpp: {error.get('message', error)}")
