@@ -24,7 +24,7 @@ FULL = (
     "If the prototype was written for another LM, no claim is made about it there | "
     "97.5 %. An interval | Number 1. | 0.0031 | answers 93.1 % of rows by itself | "
     "95.1 % or better of answered rows, at the 95 % level, for rows like these | "
-    "12,345 more test rows are needed | queue 95.3 % | confidence 93.4 % | "
+    "12,345 more test rows are needed | 1,240 rows91.2 %89.0 % | no cut answers so few | queue 95.3 % | confidence 93.4 % | "
     "the prototype was right | the prototype was wrong too | not run on this row | "
     "Error of the compiled program no answer | the first 400 characters | 3 of 109 rows | "
     '106 more failures are not shown | Seed0 | ["readout", "student"] | Made bynot recorded | '
@@ -112,6 +112,10 @@ def full() -> dict[str, Any]:
             "target": 0.96,
             "more_rows": 12345,
             "curve": [[k / 40, 1 - 0.088 * (k / 40) ** 3] for k in range(1, 41)],
+            "promises": [
+                {"asked": 1.0, "coverage": 1.0, "accuracy": 0.912, "guaranteed": 0.8907, "n": 1240},
+                {"asked": 0.5, "coverage": 0.0, "accuracy": None, "guaranteed": None, "n": 0},
+            ],
         },
         "look": 1,
         "metric": {"name": "exact", "version": 1},
@@ -403,3 +407,4 @@ def test_contrast_is_enough_in_both_schemes() -> None:
         for name in ("pass", "fail", "inconclusive"):
             for front in (name, "ink"):
                 assert contrast(scheme[front], scheme[f"{name}-back"]) >= 4.5, (front, name)
+

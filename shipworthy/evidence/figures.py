@@ -9,9 +9,11 @@ import numpy as np
 
 from ..examples import digest_of
 from ..runtime import Contract, Program, plain_value
-from ..scoring import Evaluation, Paired, RowResult, binomial_lower, rows_needed
+from ..scoring import Evaluation, Paired, Promise, RowResult, binomial_lower, promises, rows_needed
 
 WORST = 12
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
+"""Shares of rows to answer, stated before any row was seen."""
 WRITERS = ("prototype", "constrained")
 
 Row = Mapping[str, Any]
@@ -70,6 +72,16 @@ def selective(ours: Evaluation, target: float) -> dict[str, Any] | None:
         "target": target,
         "more_rows": rows_needed(right, n, len(scored), target),
         "curve": _risk_coverage(scored),
+        "promises": [
+            {
+                "asked": share,
+                "coverage": one.coverage,
+                "accuracy": one.accuracy if one.n else None,
+                "guaranteed": one.guaranteed if one.n else None,
+                "n": one.n,
+            }
+            for share, one in zip(COVERAGES, _promises(scored), strict=True)
+        ],
     }
 
 
@@ -96,7 +108,7 @@ def rows_said(
                 "confidence": result.confidence,
                 "error": result.error.as_dict() if result.error else None,
                 "raw": str(result.raw[0])[:400]
-                if name in ("prototype", "constrained") and result.raw
+                if name in WRITERS and result.raw
                 else None,
             }
     return rows
@@ -121,6 +133,11 @@ def worst(
             row["digest"],
         ),
     )[:WORST]
+
+
+def _promises(scored: Sequence[RowResult]) -> tuple[Promise, ...]:
+    confidence = [result.confidence or 0.0 for result in scored]
+    return promises(confidence, [result.right for result in scored], coverages=COVERAGES, delta=0.05)
 
 
 def _risk_coverage(scored: Sequence[RowResult]) -> list[list[float]]:
