@@ -24,7 +24,9 @@ FULL = (
     "If the prototype was written for another LM, no claim is made about it there | "
     "97.5 %. An interval | Number 1. | 0.0031 | answers 93.1 % of rows by itself | "
     "95.1 % or better of answered rows, at the 95 % level, for rows like these | "
-    "12,345 more test rows are needed | 1,240 rows91.2 %89.0 % | no cut answers so few | queue 95.3 % | confidence 93.4 % | "
+    "12,345 more test rows are needed | 1,240 rows91.2 %89.0 % | no cut answers so few | "
+    "The compiled program30080.0 %75.1 to 84.1 % The prototype506.0 %2.1 to 16.2 % | "
+    "queue 95.3 % | confidence 93.4 % | "
     "the prototype was right | the prototype was wrong too | not run on this row | "
     "Error of the compiled program no answer | the first 400 characters | 3 of 109 rows | "
     '106 more failures are not shown | Seed0 | ["readout", "student"] | Made bynot recorded | '
@@ -116,6 +118,10 @@ def full() -> dict[str, Any]:
                 {"asked": 1.0, "coverage": 1.0, "accuracy": 0.912, "guaranteed": 0.8907, "n": 1240},
                 {"asked": 0.5, "coverage": 0.0, "accuracy": None, "guaranteed": None, "n": 0},
             ],
+        },
+        "out_of_scope": {
+            "compiled": {"n": 300, "handed_over": 240, "errors": 0, "share": 0.8, "ci": [0.751, 0.841]},
+            "prototype": {"n": 50, "handed_over": 3, "errors": 1, "share": 0.06, "ci": [0.021, 0.162]},
         },
         "look": 1,
         "metric": {"name": "exact", "version": 1},
@@ -407,4 +413,3 @@ def test_contrast_is_enough_in_both_schemes() -> None:
         for name in ("pass", "fail", "inconclusive"):
             for front in (name, "ink"):
                 assert contrast(scheme[front], scheme[f"{name}-back"]) >= 4.5, (front, name)
-

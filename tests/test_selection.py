@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from shipworthy.errors import ScoringError
-from shipworthy.scoring import binomial_lower, promises, rows_needed, threshold_with_guarantee
+from shipworthy.scoring import (
+    binomial_lower,
+    outlier_threshold,
+    promises,
+    rows_needed,
+    threshold_with_guarantee,
+)
 
 ROWS = st.lists(
     st.tuples(st.one_of(st.floats(0, 1), st.sampled_from([0.5, 0.7, 0.9])), st.booleans()),
@@ -249,3 +255,26 @@ def test_counts_that_cannot_be_are_an_error(counts: Any) -> None:
 def test_no_rows_promise_nothing_and_are_an_error() -> None:
     with pytest.raises(ScoringError):
         promises([], [])
+
+
+# Outliers
+
+
+@pytest.mark.parametrize(("n", "share"), [(19, 0.05), (60, 0.05), (90, 0.1), (400, 0.02)])
+def test_a_row_like_the_others_is_taken_for_an_outlier_no_more_often_than_stated(
+    n: int, share: float
+) -> None:
+    rng = np.random.default_rng(n)
+    below = [rng.beta(9, 1) < outlier_threshold(rng.beta(9, 1, n), share=share) for _ in range(4000)]
+    assert np.mean(below) <= share + 3 * np.sqrt(share / 4000)
+
+
+def test_too_few_rows_for_the_share_hand_over_nothing() -> None:
+    assert outlier_threshold(np.full(18, 0.9), share=0.05) == 0.0
+    assert outlier_threshold([], share=0.05) == outlier_threshold([0.3, 0.4], share=0.0) == 0.0
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_a_share_of_outliers_lies_from_zero_to_below_one(share: float) -> None:
+    with pytest.raises(ScoringError, match="from 0 to below 1"):
+        outlier_threshold([0.5], share=share)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from shipworthy.compiler.draft import Candidate, Draft
-from shipworthy.compiler.settle import Choice, choose
+from shipworthy.compiler.settle import Choice, choose, hand_over_outliers
 from shipworthy.runtime import Contract, Field, ReadoutHead, StudentHead
 
 ANSWER = Field("answer", {"enum": ["no", "yes"]})
@@ -64,3 +64,27 @@ def test_a_student_that_is_as_good_decides_alone() -> None:
     assert choice.reads == ()
     assert choice.head.readout is None
     assert choice.why.startswith("the student alone is as good")
+
+
+def test_rows_that_a_program_is_less_sure_of_than_of_nearly_all_others_are_handed_over() -> None:
+    truth = np.arange(100) % 2
+    sure = 0.8 + 0.19 * ROWS / 100
+    choice = chosen([says(np.where(truth, sure, 1 - sure))])
+    assert choice.head.threshold < 0.8
+    handed = hand_over_outliers({"answer": choice}, 0.05)["answer"]
+    confidence = np.exp(choice.apart.max(axis=1))
+    assert (confidence < handed.head.threshold).sum() == 4
+    assert hand_over_outliers({"answer": choice}, 0.0)["answer"].head.threshold == choice.head.threshold
+
+
+def test_the_share_handed_over_is_shared_among_the_decisions() -> None:
+    truth = np.arange(100) % 2
+    choice = chosen([says(np.where(truth, 0.8 + 0.19 * ROWS / 100, 0.2 - 0.19 * ROWS / 100))])
+    both = hand_over_outliers({"answer": choice, "other": choice}, 0.10)
+    alone = hand_over_outliers({"answer": choice}, 0.05)
+    assert both["other"].head.threshold == alone["answer"].head.threshold
+
+
+def test_where_nothing_can_be_promised_every_row_still_counts_as_answered() -> None:
+    choice = chosen([says(np.random.default_rng(0).uniform(0, 1, 100))])
+    assert hand_over_outliers({"answer": choice}, 0.05)["answer"].head.threshold == 0.0

@@ -69,6 +69,7 @@ COMPILING = options(
 AGAINST = options(
     click.option("--against", type=PATH, help="Another prototype to compare with."),
     click.option("--prototype-answers", type=PATH, help="JSONL: the inputs and `answer`, its raw text."),
+    click.option("--out-of-scope", type=PATH, help="Rows that no label fits, which should be handed over."),
     click.option("--test", type=PATH, help="Labelled rows to test on, instead of the project's own."),
 )
 

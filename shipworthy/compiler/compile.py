@@ -43,7 +43,7 @@ from .passes import Cascade, CascadePlan, Readout
 from .passes.rollout import MAX_TOKENS
 from .recipe import Recipe
 from .report import report_figures, summary_html
-from .settle import Choice, choose
+from .settle import Choice, choose, hand_over_outliers
 from .source import Source
 
 N_PROBES = 2
@@ -259,7 +259,7 @@ def _settle_cascade(
         for name, choice in choices.items()
         if not choice.promised
     ]
-    return choices, plan
+    return hand_over_outliers(choices, recipe.outliers), plan
 
 
 def _used(choices: dict[str, Choice]) -> list[int]:

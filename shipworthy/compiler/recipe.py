@@ -44,6 +44,9 @@ class Recipe:
         passes: what is done, in this order.
         metric: `exact` (every output right), the name of one output, or a metric of `shipworthy.scoring`.
         target: accuracy that the rows a program answers should have; sets its thresholds.
+        outliers: share of rows like the training rows that may be handed over to a person, so that
+            rows of another kind, such as questions that no label fits, are handed over too; 0 hands
+            over none for that reason.
         budget: what compiling may spend.
         gate: what promotion asks.
 
@@ -54,12 +57,15 @@ class Recipe:
     passes: Sequence[Pass] = ()
     metric: str | Metric = "exact"
     target: float = 0.9
+    outliers: float = 0.05
     budget: Budget = field(default_factory=Budget)
     gate: Gate = field(default_factory=Gate)
 
     def __post_init__(self) -> None:
         if not 0 < self.target < 1:
             raise InputError(f"a target accuracy lies between 0 and 1, not {self.target}")
+        if not 0 <= self.outliers < 1:
+            raise InputError(f"a share of outliers lies from 0 to below 1, not {self.outliers}")
         object.__setattr__(self, "passes", tuple(self.passes))
         _check_passes(self.passes)
         if not isinstance(self.budget, Budget):
@@ -76,6 +82,7 @@ class Recipe:
             "passes": [describe(one) for one in self.passes],
             "metric": self.metric if isinstance(self.metric, str) else self.metric.as_json(),
             "target": self.target,
+            "outliers": self.outliers,
             "budget": dataclasses.asdict(self.budget),
             "gate": dataclasses.asdict(self.gate),
         }

@@ -67,6 +67,7 @@ def report_figures(
         "recipe": [type(one).__name__ for one in context.recipe.passes],
         "metric": getattr(context.recipe.metric, "name", context.recipe.metric),
         "target": context.recipe.target,
+        "outliers": context.recipe.outliers,
         "rows": {"train": len(draft.train), "dev": len(draft.dev), "unread": len(draft.unread)},
         "calls_a_row": len(reads) + (step.generate is not None),
         "generated": list(step.generate.outputs) if step.generate is not None else [],

@@ -15,14 +15,14 @@ cross-validation (Tsamardinos et al. 2018, Machine Learning 107).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime import DecisionHead, Field, ReadoutHead, StudentHead, log_softmax
-from ..scoring import threshold_with_guarantee
+from ..scoring import outlier_threshold, threshold_with_guarantee
 from .draft import Candidate, Draft
 from .heads import Matrix, oof_folds
 from .weighing import Considered, Weighing
@@ -124,6 +124,24 @@ def choose(draft: Draft, field: Field, rows: NDArray[np.intp], *, target: float,
     reads = picked.readout.reads if picked.readout else ()
     promised = threshold is not None
     return Choice(head, reads, held_out, apart, classes[rows], picked.why, promised, alone, (weighing,))
+
+
+def hand_over_outliers(choices: Mapping[str, Choice], share: float) -> dict[str, Choice]:
+    """The choices with thresholds that rows of another kind than the training rows fall below.
+
+    Where no threshold carries the target, every row goes on counting as answered.
+
+    Args:
+        share: of rows like the training rows that may be handed over for it, over all decisions together.
+    """
+    found = {}
+    for name, choice in choices.items():
+        if choice.promised:
+            unusual = outlier_threshold(np.exp(choice.apart.max(axis=1)), share=share / len(choices))
+            head = replace(choice.head, threshold=max(choice.head.threshold, unusual))
+            choice = replace(choice, head=head)
+        found[name] = choice
+    return found
 
 
 def answer_threshold(held_out: Matrix, classes: NDArray[np.intp], *, target: float) -> float | None:

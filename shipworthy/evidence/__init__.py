@@ -1,7 +1,8 @@
 """Evidence: the program against the prototype and simple baselines, on rows it has not seen; the pages."""
 
-from .certificate import Certificate, Opponent, certify, page_of
+from .certificate import Certificate, certify, page_of
 from .compile_page import compile_page
+from .contest import Opponent
 from .figures import row_digest
 from .prototype import answer_freely, read_answer, read_recorded
 

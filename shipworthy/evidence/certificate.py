@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import RowError
-from ..examples import split_rows
-from ..lift import Prototype
 from ..lms import Recorded
-from ..runtime import READ_NOTES, Answer, Outcome, Program, Progress
-from ..scoring import Evaluation, Metric, Paired, evaluate, look_level, paired_rows
-from . import baselines
+from ..runtime import READ_NOTES, Program, Progress
+from ..scoring import Evaluation, Metric, Paired, look_level, paired_rows
+from .contest import FREE_ROWS, Contest, Opponent, Scored, run_contest
 from .figures import paired_json, rows_said, selective, summary, worst
-from .prototype import answer_freely
+from .out_of_scope import out_of_scope
 
-FREE_ROWS = 50
-"""The quick certificate runs what generates freely on at most so many test rows."""
 SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot", "embedding_lr")
 
-Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Opponent:
-    """The prototype as it is compared with.
-
-    Attributes:
-        prototype: the prompt, or None where there is none.
-        recorded: its recorded answers, or None where it runs on the LM at hand.
-        digest: names prototype and LM, or prototype and recorded answers.
-        lm: the LM that it runs on, for the page.
-    """
-
-    prototype: Prototype | None
-    recorded: Many | None
-    digest: str
-    lm: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +58,7 @@ def certify(
     look: int,
     quick: bool,
     target: float,
+    unfit: Sequence[Row] = (),
     facts: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Certificate:
@@ -96,93 +74,55 @@ def certify(
             the level 1 - 0.05 / (look * (look + 1)).
         quick: run what generates freely on a stratified sample, and leave out DSPy few-shot.
         target: the accuracy wanted of answered rows.
+        unfit: inputs that no label fits, which should be handed over.
         facts: lineage for the page.
 
     Raises:
         LMError: the LM fails.
     """
     progress = progress or Progress()
-    scored = baselines.labelled(program.contract, test)
-    outputs = [field.name for field in scored.outputs]
     if isinstance(metric, str):
         return _nothing_to_measure(program, len(test), look, facts or {}, f"cannot certify: {metric}")
     if not test:
         why = "there are no test rows: give at least 50 labelled rows that were not used to compile"
         return _nothing_to_measure(program, 0, look, facts or {}, why)
-    sample = _sample(test, program, FREE_ROWS) if quick else list(range(len(test)))
-    sampled = [test[i] for i in sample]
-
-    def score(title: str, many: Many, rows: Sequence[Row]) -> Evaluation:
-        progress.start(title, len(rows))
-        try:
-            return evaluate(many, rows, outputs=outputs, metric=metric, on_row=progress.advance)
-        finally:
-            progress.finish()
-
-    ours = score("scoring the compiled program", program.answer_many, test)
-    found: dict[str, tuple[list[int], Evaluation]] = {}
-    everything = list(range(len(test)))
-    for name, many in _cheap(program, train).items():
-        found[name] = (everything, score(f"scoring {name}", many, test))
-    if opponent.prototype is not None:
-        many = baselines.constrained(opponent.prototype, scored, lm)
-        found["constrained"] = (sample, score("scoring the prompt, constrained to its labels", many, sampled))
-    if not quick:
-        step = program.spec.steps[program.spec.flow[0]]
-        many = baselines.dspy_few_shot(scored, step.instruction, train, lm)
-        found["dspy_few_shot"] = (everything, score("scoring plain DSPy few-shot", many, test))
-    if not quick and train and lm.embeds and program.contract.decisions:
-        many = baselines.embedding_lr(program.contract, train, lm, progress=progress)
-        found["embedding_lr"] = (everything, score("scoring embeddings with logistic regression", many, test))
-    prototype: tuple[list[int], Evaluation] | None = None
-    if opponent.recorded is not None:
-        rows = _with_answers(opponent.recorded, test)
-        if rows:
-            prototype = (
-                rows,
-                score("reading the prototype's recorded answers", opponent.recorded, [test[i] for i in rows]),
-            )
-    elif opponent.prototype is not None:
-        many = answer_freely(opponent.prototype, program.contract, lm)
-        prototype = (sample, score("running the prototype as it is", many, sampled))
-
+    contest = run_contest(
+        program, opponent, train, test, lm=lm, metric=metric, quick=quick, progress=progress
+    )
+    ours = contest.ours
+    handed = _handed_over(program, contest, unfit, progress)
     level = look_level(look)
-    difference = _difference(ours, prototype, level)
-    against = {name: _difference(ours, entry, level) for name, entry in found.items()}
+    difference = _difference(ours, contest.prototype, level)
+    against = {name: _difference(ours, entry, level) for name, entry in contest.baselines.items()}
     verdict, reasons = _judge(difference, against, opponent)
-    reasons += _remarks(program, ours, quick, sample, test)
-    rivals = {**found, **({"prototype": prototype} if prototype else {})}
-    reasons += [
-        f"{entry[1].failures} of {len(entry[0])} rows of {name} could not be scored and count for nothing"
-        for name, entry in rivals.items()
-        if entry[1].failures
-    ]
+    reasons += _remarks(program, contest, quick, test)
     data: dict[str, Any] = {
         "name": program.name,
         "digest": program.digest,
         "verdict": verdict,
         "reasons": reasons,
         "compiled": summary(ours, lm.id),
-        "prototype": _prototype_summary(prototype, opponent),
-        "baselines": {name: summary(found[name][1], lm.id) if name in found else None for name in SIMPLE},
+        "prototype": _prototype_summary(contest.prototype, opponent),
+        "baselines": {
+            name: summary(contest.baselines[name][1], lm.id) if name in contest.baselines else None
+            for name in SIMPLE
+        },
         "difference": paired_json(difference, level),
         "against": {name: paired_json(paired, level) for name, paired in against.items()},
         "selective": selective(ours, target),
+        "out_of_scope": handed,
         "look": look,
         "metric": {"name": metric.name, "version": metric.version},
         "quick": quick,
         "lm": program.spec.lm.id if program.spec.lm else None,
         "by_output": ours.by_output(),
         "errors": ours.errors,
-        "rows": {"train": len(train), "test": len(test), "free": len(sample)},
+        "rows": {"train": len(train), "test": len(test), "free": len(contest.sample)},
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "facts": dict(facts or {}),
     }
-    contenders = {"compiled": (everything, ours), **found}
-    if prototype is not None:
-        contenders["prototype"] = prototype
-    rows_out = rows_said(test, program, contenders)
-    data["worst"] = worst(rows_out, contenders)
+    rows_out = rows_said(test, program, contest.scored)
+    data["worst"] = worst(rows_out, contest.scored)
     return Certificate(data, tuple(rows_out), Measured(ours, metric))
 
 
@@ -193,36 +133,22 @@ def page_of(certificate: Certificate) -> str:
     return render(certificate.data)
 
 
-def _cheap(program: Program, train: Sequence[Row]) -> dict[str, Many]:
-    if not train:
-        return {}
-    contract = program.contract
-    return {"majority": baselines.majority(contract, train), "tfidf_lr": baselines.tfidf_lr(contract, train)}
+def _handed_over(
+    program: Program, contest: Contest, unfit: Sequence[Row], progress: Progress
+) -> dict[str, Any] | None:
+    decisions = [field.name for field in program.contract.decisions]
+    if not unfit or not decisions:
+        return None
+    most = {"compiled": len(unfit), "prototype": FREE_ROWS}
+    asked = {name: (many, unfit[: most[name]]) for name, many in contest.asks.items()}
+    progress.start("asking what no label fits", sum(len(rows) for _, rows in asked.values()))
+    try:
+        return out_of_scope(asked, decisions, on_row=progress.advance)
+    finally:
+        progress.finish()
 
 
-def _sample(test: Sequence[Row], program: Program, most: int) -> list[int]:
-    """Indices of at most so many rows, in proportion to the decisions' labels."""
-    if len(test) <= most:
-        return list(range(len(test)))
-    numbered = [{**row, "#": i} for i, row in enumerate(test)]
-    strata = [field.name for field in program.contract.decisions]
-    chosen = split_rows(numbered, inputs=["#"], strata=strata, test_share=most / len(test)).test
-    return sorted(row["#"] for row in chosen)[:most]
-
-
-def _with_answers(recorded: Many, test: Sequence[Row]) -> list[int]:
-    """Rows for which an answer was recorded."""
-    found = []
-    for index, outcome in enumerate(recorded(test)):
-        try:
-            outcome.unwrap()
-        except RowError:
-            continue
-        found.append(index)
-    return found
-
-
-def _difference(ours: Evaluation, other: tuple[list[int], Evaluation] | None, level: float) -> Paired | None:
+def _difference(ours: Evaluation, other: Scored | None, level: float) -> Paired | None:
     """Ours minus theirs on the rows that both answered and that could be scored on both sides."""
     if other is None or not other[0]:
         return None
@@ -257,9 +183,8 @@ def _judge(
     return "pass", reasons
 
 
-def _remarks(
-    program: Program, ours: Evaluation, quick: bool, sample: Sequence[int], test: Sequence[Row]
-) -> list[str]:
+def _remarks(program: Program, contest: Contest, quick: bool, test: Sequence[Row]) -> list[str]:
+    ours = contest.ours
     unscored = [
         field.name for field in program.contract.outputs if not any(field.name in row for row in test)
     ]
@@ -277,11 +202,16 @@ def _remarks(
         remarks.append(f"{ours.errors} of {len(test)} test rows ended in an error and count as wrong")
     if ours.failures:
         remarks.append(f"{ours.failures} of {len(test)} test rows could not be scored and count for nothing")
+    remarks += [
+        f"{scored.failures} of {len(rows)} rows of {name} could not be scored and count for nothing"
+        for name, (rows, scored) in contest.scored.items()
+        if name != "compiled" and scored.failures
+    ]
     modes = {read.mode for step in program.spec.steps.values() if step.decide for read in step.decide.reads}
     remarks += [READ_NOTES[mode] for mode in sorted(modes) if mode in READ_NOTES]
     if quick:
         remarks.append(
-            f"quick: what generates freely ran on {len(sample)} of {len(test)} test rows; "
+            f"quick: what generates freely ran on {len(contest.sample)} of {len(test)} test rows; "
             "plain DSPy few-shot and the long batteries were left out"
         )
     return remarks
@@ -301,6 +231,7 @@ def _nothing_to_measure(
         "difference": paired_json(None, look_level(look)),
         "against": {},
         "selective": None,
+        "out_of_scope": None,
         "look": look,
         "metric": None,
         "quick": True,
@@ -324,9 +255,7 @@ def _points(paired: Paired | None) -> str:
     )
 
 
-def _prototype_summary(
-    prototype: tuple[list[int], Evaluation] | None, opponent: Opponent
-) -> dict[str, Any] | None:
+def _prototype_summary(prototype: Scored | None, opponent: Opponent) -> dict[str, Any] | None:
     if prototype is None:
         return None
     found = summary(prototype[1], opponent.lm)

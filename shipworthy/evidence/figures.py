@@ -107,9 +107,7 @@ def rows_said(
                 "right": None if result.score is None else result.right,
                 "confidence": result.confidence,
                 "error": result.error.as_dict() if result.error else None,
-                "raw": str(result.raw[0])[:400]
-                if name in WRITERS and result.raw
-                else None,
+                "raw": str(result.raw[0])[:400] if name in WRITERS and result.raw else None,
             }
     return rows
 

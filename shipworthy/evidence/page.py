@@ -207,6 +207,8 @@ def _left_out(data: Mapping[str, Any], contenders: Sequence[Mapping[str, Any]]) 
         )
     if data["selective"] is None:
         found.append("Selective prediction: no confidence was measured, so nothing can be guaranteed.")
+    if data.get("out_of_scope") is None:
+        found.append("Out-of-scope rows: none were given, so nothing is said of inputs that no label fits.")
     if _failures(data) > len(data["worst"]):
         found.append(f"{count(_failures(data) - len(data['worst']))} more failures are not shown.")
     return [

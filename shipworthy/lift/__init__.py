@@ -5,7 +5,7 @@ a person would have written, and `load_labelled` reads rows under that contract.
 here runs a prompt or imports dspy; the text of prompts and labels is never executed.
 """
 
-from .labelled import load_labelled, write_examples
+from .labelled import load_inputs, load_labelled, write_examples
 from .lifting import Lifted, Unmapped, lift
 from .project import find_project, make_project, project_settings
 from .prototype import Prototype, read_prototype
@@ -17,6 +17,7 @@ __all__ = [
     "Unmapped",
     "find_project",
     "lift",
+    "load_inputs",
     "load_labelled",
     "make_project",
     "project_settings",

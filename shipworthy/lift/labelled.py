@@ -38,7 +38,23 @@ def load_labelled(contract: Contract, table: Table, *, needs_classes: bool = Tru
     """
     given = [field for field in contract.outputs if field.name in table.columns]
     outputs = [field for field in contract.outputs if field in given or not (given and _is_text(field))]
-    fields = [*contract.inputs, *outputs]
+    rows = _typed(table, contract.inputs, outputs)
+    if needs_classes:
+        _check_classes(contract, rows, table.source)
+    return rows
+
+
+def load_inputs(contract: Contract, table: Table) -> list[dict[str, Any]]:
+    """The rows' inputs alone, typed; other columns are dropped.
+
+    Raises:
+        ExamplesError: a column is missing, or a value does not fit.
+    """
+    return _typed(table, contract.inputs, ())
+
+
+def _typed(table: Table, inputs: Sequence[Field], outputs: Sequence[Field]) -> list[dict[str, Any]]:
+    fields = [*inputs, *outputs]
     missing = [field.name for field in fields if field.name not in table.columns and _needed(field)]
     if missing:
         raise ExamplesError(
@@ -46,7 +62,7 @@ def load_labelled(contract: Contract, table: Table, *, needs_classes: bool = Tru
             hint=f"columns: {', '.join(table.columns)}",
             where=table.source,
         )
-    labels = {field.name for field in contract.outputs}
+    labels = {field.name for field in outputs}
     rows: list[dict[str, Any]] = []
     bad: list[tuple[int, str, str]] = []
     for index, raw in enumerate(table.rows):
@@ -64,8 +80,6 @@ def load_labelled(contract: Contract, table: Table, *, needs_classes: bool = Tru
         raise ExamplesError(
             f"{message}{others}", hint="correct the value or drop the row", where=table.where(index, column)
         )
-    if needs_classes:
-        _check_classes(contract, rows, table.source)
     return rows
 
 

@@ -43,7 +43,7 @@ from .metrics import certifying_metric
 from .notebook import default_progress
 from .reports import write_report
 from .results import Certified, Lift, Shipped
-from .rows import given_rows, prepare, prompt_notes, read_split
+from .rows import given_rows, prepare, prompt_notes, read_split, unfit_rows
 from .state import (
     artifact_of,
     home_of,
@@ -196,6 +196,7 @@ def certify(
     against: str | Path | None = None,
     prototype_answers: str | Path | None = None,
     test: str | Path | None = None,
+    out_of_scope: str | Path | None = None,
     lm: str = "local",
     quick: bool = False,
     metric: Metric | None = None,
@@ -204,6 +205,8 @@ def certify(
     """Certify the latest compile of a name, or an artifact, on test rows.
 
     Args:
+        out_of_scope: a file of rows that no label fits, whose other columns than the inputs are
+            ignored; by default the project's `data/NAME/out_of_scope.jsonl`, if there is one.
         metric: where the recipe has one that is not a name, and lies in no project: the same one.
 
     Raises:
@@ -222,6 +225,7 @@ def certify(
         if test
         else read_split(home, name, contract, "test")
     )
+    unfit = unfit_rows(home, name, contract, out_of_scope)
     train = read_split(home, name, contract, "train", needed=False)
     train += read_split(home, name, contract, "dev", needed=False)
     prototype = prototype_of(home, name, against)
@@ -245,6 +249,7 @@ def certify(
             look=look,
             quick=quick,
             target=float(recipe.get("target", 0.9)),
+            unfit=unfit,
             facts=lineage(provenance, artifact, home, prototype, quick),
             progress=progress,
         )
@@ -272,6 +277,7 @@ def ship(
     against: str | Path | None = None,
     prototype_answers: str | Path | None = None,
     test: str | Path | None = None,
+    out_of_scope: str | Path | None = None,
     new_contract: bool = False,
     seed: int = 0,
     fresh: bool = False,
@@ -336,6 +342,7 @@ def ship(
         against=against,
         prototype_answers=prototype_answers,
         test=None if lifted else test,
+        out_of_scope=out_of_scope,
         lm=lm,
         quick=not full,
         progress=progress,

@@ -64,7 +64,17 @@ class Certified:
 
     def as_json(self) -> dict[str, Any]:
         """The keys of `certify --json`."""
-        keys = ("verdict", "reasons", "compiled", "prototype", "baselines", "difference", "selective", "look")
+        keys = (
+            "verdict",
+            "reasons",
+            "compiled",
+            "prototype",
+            "baselines",
+            "difference",
+            "selective",
+            "out_of_scope",
+            "look",
+        )
         return {**{key: self.certificate.data[key] for key in keys}, "certificate": str(self.page.absolute())}
 
     def _repr_html_(self) -> str:

@@ -20,7 +20,7 @@ from ..examples import (
     load_table,
     split_rows,
 )
-from ..lift import load_labelled
+from ..lift import load_inputs, load_labelled
 from ..runtime import Contract
 
 Rows = list[dict[str, Any]]
@@ -124,6 +124,18 @@ def read_split(project: Path, name: str, contract: Contract, split: str, *, need
             where=str(path),
         )
     return load_labelled(contract, load_table(path), needs_classes=split == "train")
+
+
+def unfit_rows(project: Path, name: str, contract: Contract, given: str | Path | None) -> Rows:
+    """Inputs that no label fits: of the file given, or else of the project's, if it has one.
+
+    Raises:
+        ExamplesError: the file cannot be read, or a row lacks an input.
+    """
+    path = Path(given) if given else split_path(project, name, "out_of_scope")
+    if not given and not path.is_file():
+        return []
+    return load_inputs(contract, load_table(path))
 
 
 def given_rows(

@@ -28,7 +28,7 @@ from .paired import (
 )
 from .power import gate_power, minimum_detectable, sample_size
 from .proportions import Interval, binomial_lower, clopper_pearson, wilson
-from .selection import Promise, promises, rows_needed, threshold_with_guarantee
+from .selection import Promise, outlier_threshold, promises, rows_needed, threshold_with_guarantee
 from .sequential import (
     AnytimeMean,
     betting_interval,
@@ -72,6 +72,7 @@ __all__ = [
     "multiclass_brier",
     "newcombe_interval",
     "non_inferiority",
+    "outlier_threshold",
     "paired_bootstrap",
     "paired_counts",
     "paired_difference",

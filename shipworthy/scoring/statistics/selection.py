@@ -1,6 +1,6 @@
 """What a program may promise of the rows that it answers itself: thresholds of confidence chosen with a
-guarantee that outlives the choice, the accuracy that can be promised at each coverage, and the rows that a
-wanted promise still needs.
+guarantee that outlives the choice, or that rows of another kind fall below; the accuracy that can be
+promised at each coverage, and the rows that a wanted promise still needs.
 """
 
 from __future__ import annotations
@@ -89,6 +89,33 @@ def threshold_with_guarantee(
     if _at_least_p(hits[-1], n, target) <= delta * _SPARED_FOR_ALL:
         return 0.0
     return _cut(ranked, int(sizes[reached - 1])) if reached else None
+
+
+def outlier_threshold(confidence: Any, *, share: float) -> float:
+    """A confidence that a row drawn like these falls below with probability at most `share`.
+
+    Conformal outlier detection (Bates et al. 2023, Annals of Statistics 51): among n + 1 rows drawn
+    alike each place in the order of confidences is as probable as any other. Rows of another kind,
+    such as questions that no label fits, fall below it far more often where the program is less sure
+    of them.
+
+    Args:
+        confidence: by row, within [0, 1]; shape (n,).
+        share: of rows like these that may be taken for others, within [0, 1).
+
+    Returns:
+        0.0, which no row falls below, where there are too few rows for so small a share.
+
+    Raises:
+        ScoringError: a confidence is outside [0, 1] or missing, or the share is not within [0, 1).
+    """
+    if not 0 <= share < 1:
+        raise ScoringError(f"a share of outliers lies from 0 to below 1, not {share}", where="share")
+    if _no_rows(confidence):
+        return 0.0
+    found = np.sort(checked_confidences(confidence))
+    spared = math.floor(share * (found.size + 1) + 1e-9)
+    return float(found[spared - 1]) if spared else 0.0
 
 
 def promises(
