@@ -5,8 +5,8 @@ from .compile import Compiled, compile_program, git_commit
 from .heads import fit_linear, fit_student, oof_folds
 from .passes import Cascade, Demos, DSPyOptimizer, FieldOrder, Instructions, Readout, Student
 from .plan import Plan, plan_of
-from .recipe import Gate, Pass, Recipe
-from .source import Source, load_source, source_of
+from .recipe import Gate, Pass, Recipe, gate_of
+from .source import Source, load_source, made_of, source_of
 
 __all__ = [
     "Budget",
@@ -29,8 +29,10 @@ __all__ = [
     "compile_program",
     "fit_linear",
     "fit_student",
+    "gate_of",
     "git_commit",
     "load_source",
+    "made_of",
     "oof_folds",
     "plan_of",
     "source_of",

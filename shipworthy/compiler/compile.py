@@ -44,7 +44,7 @@ from .passes.rollout import MAX_TOKENS
 from .recipe import Recipe
 from .report import report_figures, summary_html
 from .settle import Choice, choose, hand_over_outliers
-from .source import Source
+from .source import Source, made_of
 
 N_PROBES = 2
 UNFINISHED = "new."
@@ -187,6 +187,7 @@ def compile_program(
     spent = meter.spent()
     made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     facts = {"digest": digest, "lm": lm.id, "dev": scores, "spent": spent.as_json(), "made": made}
+    facts["made_of"] = made_of(source, train, dev)
     return Compiled(
         name=source.name,
         artifact=artifact,

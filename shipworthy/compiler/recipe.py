@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..errors import InputError
 from ..scoring import Metric
@@ -25,15 +26,91 @@ class Pass(Protocol):
 
 @dataclass(frozen=True)
 class Gate:
-    """What a version must show to become champion.
+    """What a version must show. All that is asked must hold, so no condition needs a stricter level.
+
+    Shares, scores and their differences lie within [0, 1]; None asks for nothing.
 
     Attributes:
         champion_mean: the least mean difference to the champion, on the same rows.
         champion_lower: the least lower bound of that difference.
+        prototype: `better` asks that the difference to the prototype, by the recipe's metric, lies
+            above `margin`; `no worse` that it lies above -`margin`; `any` asks nothing.
+        margin: of that comparison; its whole interval must lie above it.
+        outputs: the same of single outputs: `{"queue": {"prototype": "no worse", "margin": 0.02}}`.
+        coverage: the least share of rows that the program answers by itself.
+        accuracy: the least guaranteed accuracy of the rows that it answers.
+        latency_ms_p95: the most milliseconds that 95 % of the answers take.
+        usd_per_call: the most US$ a call.
+        score_drop: the most that the score may drop under any perturbation, by its upper bound.
+        flips: the largest share of answers that a perturbation may change, by its upper bound.
+        attack_success: the largest success rate of attacks, by its upper bound.
+        no_leak: whether test rows must not be training rows, or nearly so.
+        rubric: the least readiness score, from 0 to 7.
+
+    Raises:
+        InputError: a condition has another kind or no meaning; it names the key.
     """
 
     champion_mean: float = 0.0
     champion_lower: float = -0.10
+    prototype: Literal["better", "no worse", "any"] = "better"
+    margin: float = 0.0
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    coverage: float | None = None
+    accuracy: float | None = None
+    latency_ms_p95: float | None = None
+    usd_per_call: float | None = None
+    score_drop: float | None = None
+    flips: float | None = None
+    attack_success: float | None = None
+    no_leak: bool = False
+    rubric: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_gate(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """For provenance: what is asked of the champion, and each further condition that is stated."""
+        stated = dataclasses.asdict(self)
+        always = ("champion_mean", "champion_lower")
+        return {key: value for key, value in stated.items() if key in always or value != _ASKED[key]}
+
+    @classmethod
+    def parse(cls, table: Any, *, where: str = "") -> Gate:
+        """A gate from TOML or JSON: the attributes as keys.
+
+        Raises:
+            InputError: a key is unknown, or its value has another kind or no meaning.
+        """
+        if not isinstance(table, Mapping):
+            raise InputError(
+                "a gate is a table of conditions", hint="write [tool.shipworthy.gate]", where=where
+            )
+        known = [one.name for one in dataclasses.fields(cls)]
+        for key in table:
+            if key not in known:
+                raise InputError(
+                    f"a gate has no condition {key!r}", hint=f"it knows {', '.join(known)}", where=where
+                )
+        try:
+            return cls(**table)
+        except InputError as error:
+            raise InputError(error.message, hint=error.hint, where=where) from error
+
+
+def gate_of(stated: Gate, settings: Mapping[str, Any]) -> Gate:
+    """The gate that counts: the recipe's where it asks for more or less than the default, else the project's.
+
+    Args:
+        stated: the recipe's.
+        settings: the project's `[tool.shipworthy]`.
+
+    Raises:
+        InputError: the project's gate cannot be read.
+    """
+    if stated != Gate() or "gate" not in settings:
+        return stated
+    return Gate.parse(settings["gate"], where="pyproject.toml: [tool.shipworthy.gate]")
 
 
 @dataclass(frozen=True)
@@ -48,7 +125,7 @@ class Recipe:
             rows of another kind, such as questions that no label fits, are handed over too; 0 hands
             over none for that reason.
         budget: what compiling may spend.
-        gate: what promotion asks.
+        gate: what promotion asks; the project's `[tool.shipworthy.gate]` where none is stated here.
 
     Raises:
         InputError: one of them is of another kind, or has no meaning.
@@ -84,8 +161,58 @@ class Recipe:
             "target": self.target,
             "outliers": self.outliers,
             "budget": dataclasses.asdict(self.budget),
-            "gate": dataclasses.asdict(self.gate),
+            "gate": self.gate.as_json(),
         }
+
+
+_ASKED = {
+    one.name: {} if one.default is dataclasses.MISSING else one.default for one in dataclasses.fields(Gate)
+}
+_RANGES = {
+    **dict.fromkeys(("champion_mean", "champion_lower"), (-1.0, 1.0)),
+    **dict.fromkeys(("margin", "coverage", "accuracy", "score_drop", "flips", "attack_success"), (0.0, 1.0)),
+    **dict.fromkeys(("latency_ms_p95", "usd_per_call"), (0.0, math.inf)),
+    "rubric": (0.0, 7.0),
+}
+_PROTOTYPE = ("better", "no worse", "any")
+
+
+def _check_gate(gate: Gate) -> None:
+    for key, (low, high) in _RANGES.items():
+        value = getattr(gate, key)
+        if value is not None or _ASKED[key] is not None:
+            _check_number(key, value, low, high)
+    if not isinstance(gate.no_leak, bool):
+        raise InputError(f"no_leak is true or false, not {gate.no_leak!r}")
+    _check_comparison("", gate.prototype, gate.margin)
+    if not isinstance(gate.outputs, Mapping):
+        raise InputError("outputs is a table of conditions by output", hint=_OUTPUTS)
+    for name, condition in gate.outputs.items():
+        if not isinstance(condition, Mapping) or not set(condition) <= {"prototype", "margin"}:
+            raise InputError(f"outputs.{name} has `prototype` and `margin`, and nothing else", hint=_OUTPUTS)
+        margin = condition.get("margin", 0.0)
+        _check_number(f"outputs.{name}.margin", margin, 0.0, 1.0)
+        _check_comparison(f"outputs.{name}.", condition.get("prototype", "better"), margin)
+
+
+_OUTPUTS = 'write outputs.NAME = { prototype = "no worse", margin = 0.02 }'
+
+
+def _check_number(key: str, value: Any, low: float, high: float) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high or math.isinf(value):
+        wanted = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+        raise InputError(f"{key} is a number {wanted}, not {value!r}")
+
+
+def _check_comparison(prefix: str, prototype: Any, margin: float) -> None:
+    if prototype not in _PROTOTYPE:
+        raise InputError(f"{prefix}prototype is one of {', '.join(map(repr, _PROTOTYPE))}, not {prototype!r}")
+    if prototype == "no worse" and not margin:
+        raise InputError(
+            f"{prefix}prototype = 'no worse' needs {prefix}margin above 0",
+            hint="no number of rows shows that two programs are equal; say how much worse does no harm",
+        )
 
 
 def _check_passes(passes: Sequence[Any]) -> None:

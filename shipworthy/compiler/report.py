@@ -51,7 +51,7 @@ def report_figures(
     Args:
         choices: by decision, as the cascade makes them where `plan` is one.
         step: as the artifact holds it.
-        facts: further keys: `digest`, `lm`, `dev`, `spent` and `made`.
+        facts: further keys: `digest`, `lm`, `dev`, `spent`, `made` and `made_of`.
 
     Returns:
         JSON. Shares and scores lie within [0, 1], log-losses are in nats a row, calls and tokens by row.

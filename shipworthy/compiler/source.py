@@ -6,7 +6,7 @@ import importlib
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError, ShipworthyError, SourceError
+from ..examples import digest_of, rows_digest
 from ..lms import import_dspy
-from ..runtime import Contract, Demo
+from ..runtime import Contract, Demo, plain_value
 from .recipe import Pass, Recipe
 
 if TYPE_CHECKING:
@@ -129,6 +130,23 @@ def source_of(module: dspy.Module, *, name: str, recipe: Recipe | None = None) -
         demos=tuple(demos),
         recipe=recipe or default_recipe(contract),
     )
+
+
+def made_of(
+    source: Source, train: Sequence[Mapping[str, Any]], dev: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Digests of what a compile rests on, for whoever asks later whether it is still the same.
+
+    Of the recipe, budget and gate are left out: how much may be spent, and what is asked of
+    the result, are no part of how a program is made.
+    """
+    recipe = {key: value for key, value in source.recipe.as_json().items() if key not in ("budget", "gate")}
+    return {
+        "source": digest_of(source.identity),
+        "recipe": digest_of(recipe),
+        "train": rows_digest(plain_value(list(train))),
+        "dev": rows_digest(plain_value(list(dev))),
+    }
 
 
 def default_recipe(contract: Contract) -> Recipe:

@@ -3,17 +3,30 @@
 from .certificate import Certificate, certify, page_of
 from .compile_page import compile_page
 from .contest import Opponent
+from .facts import Facts, facts_of
 from .figures import row_digest
+from .judge import judge
+from .markdown import markdown_of
 from .prototype import answer_freely, read_answer, read_recorded
+from .questions import questions
+from .rubric import ByHand, read_by_hand, rubric
 
 __all__ = [
+    "ByHand",
     "Certificate",
+    "Facts",
     "Opponent",
     "answer_freely",
     "certify",
     "compile_page",
+    "facts_of",
+    "judge",
+    "markdown_of",
     "page_of",
+    "questions",
     "read_answer",
+    "read_by_hand",
     "read_recorded",
     "row_digest",
+    "rubric",
 ]

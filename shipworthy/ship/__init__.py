@@ -1,16 +1,19 @@
-"""The pipeline: lift, compile, certify, register, promote; and `load`, which runs what it made."""
+"""The pipeline: lift, compile, certify, register, promote; `load`, which runs what it
+made, and `standing`, which says whether that still counts."""
 
 from .loading import load, resolve_program
 from .metrics import metric
 from .pipeline import certify, compile, lift, ship
 from .planning import plan
 from .results import Certified, Lift, Shipped, compile_json
+from .standing import Standing, standing
 from .state import home_of
 
 __all__ = [
     "Certified",
     "Lift",
     "Shipped",
+    "Standing",
     "certify",
     "compile",
     "compile_json",
@@ -21,4 +24,5 @@ __all__ = [
     "plan",
     "resolve_program",
     "ship",
+    "standing",
 ]
