@@ -126,6 +126,7 @@ class LM(Protocol):
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
+            DeadlineError: the row's deadline passes first.
             LMError: the LM fails.
         """
         ...
@@ -144,6 +145,7 @@ class LM(Protocol):
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
+            DeadlineError: the row's deadline passes first.
             LMError: the LM fails.
         """
         ...

@@ -35,6 +35,7 @@ import numpy as np
 from ..errors import ContextLengthError, LMError, StorageError
 from ..examples import digest_of
 from .base import Generation, Prompt, Question, Scores, Usage
+from .deadline import check_deadline, time_left
 from .weights import cache_folder, file_sha256, remember_weights
 
 CONTEXT = 8192
@@ -72,9 +73,8 @@ class Embedded:
         self.sha256 = file_sha256(path)
         remember_weights(self.sha256, path)
         self.id = f"local/{self.sha256};{SETTINGS}"
-        self.workers = workers or min(
-            4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-        )
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+        self.workers = workers or min(4, cores)
         self._path = path
         self._free: list[_Slot] = []
         self._slots: list[_Slot] = []
@@ -230,7 +230,8 @@ class Embedded:
         """A free worker, one that holds the wanted prefix if there is one."""
         with self._changed:
             while not self._free and len(self._slots) + self._starting >= self.workers:
-                self._changed.wait()
+                self._changed.wait(time_left())
+                check_deadline()
             slot = self._pick(wanted)
             if slot is None:
                 self._starting += 1
@@ -305,8 +306,7 @@ class _Slot:
         self.complete({"prompt": [1], "n_predict": 1})
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        result = self._server.handle_completions({**body, "cache_prompt": True, "id_slot": 0})
-        return _checked(result)
+        return _checked(self._server.handle_completions({**body, "cache_prompt": True, "id_slot": 0}))
 
     def tokenize(self, text: str, *, control: bool, first: bool = False) -> list[int]:
         if not text and not first:
