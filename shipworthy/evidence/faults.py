@@ -15,9 +15,10 @@ from typing import Any
 from ..errors import DeadlineError, LMError, OutputError, OutsideError, RowError, ShipworthyError
 from ..lms import LM, deadline
 from ..runtime import Answer, Outcome, Progress, ordered_map
-from ..scoring import Evaluation, Metric, RowResult, evaluate, paired_rows, wilson
+from ..scoring import Evaluation, Metric, RowResult, evaluate, paired_rows
 from .faulty import KINDS, FaultyLM, SimulatedRow, simulated
 from .figures import paired_json
+from .shares import share_json
 
 Row = Mapping[str, Any]
 Many = Callable[[Iterable[Row]], Iterator[Outcome[Answer]]]
@@ -183,7 +184,7 @@ def _figures(kind: str, rate: float, run: _Run, without: _Run, deadline_s: float
         "faults": sum(row.faults for row in run.told),
         "retries": sum(row.retries for row in run.told),
         **_kept(run),
-        "turned_wrong": _share(turned, len(could)),
+        "turned_wrong": share_json(turned, len(could)),
         "over_ms": max(0.0, *((row.now - deadline_s) * 1e3 for row in run.told)),
         "longest_s": max(row.now for row in run.told),
         "difference": _difference(run.scored, without.scored, unharmed),
@@ -204,7 +205,7 @@ def _kept(run: _Run) -> dict[str, Any]:
     ]
     return {
         "n": n,
-        **{fate: _share(fates[fate], n) for fate in ("right", "wrong", "abstained", "error", "untyped")},
+        **{fate: share_json(fates[fate], n) for fate in ("right", "wrong", "abstained", "error", "untyped")},
         "unscored": fates["unscored"],
         "errors": dict(sorted(Counter(errors).items())),
         "exceptions": sorted({said for said in run.untyped if said})[:5],
@@ -236,12 +237,6 @@ def _difference(scored: Evaluation, without: Evaluation, at: Sequence[int]) -> d
 
 def _score(scored: Evaluation) -> dict[str, Any] | None:
     return {"mean": scored.score, "ci": list(scored.ci), "n": scored.scored} if scored.scored else None
-
-
-def _share(count: int, n: int) -> dict[str, Any]:
-    if not n:
-        return {"count": count, "n": 0, "share": None, "ci": None}
-    return {"count": count, "n": n, "share": count / n, "ci": list(wilson(count, n))}
 
 
 def _not_open(kind: str, rate: float, open_to: set[str]) -> dict[str, Any]:
