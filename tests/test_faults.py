@@ -214,6 +214,7 @@ def test_a_call_that_outlasts_the_deadline_is_late_without_any_fault(
     data = battery(decides, sorted_rows(9), kinds=["refused"], deadline_s=0.0005)
     assert data["without"]["errors"] == {"DeadlineError": 9}
     assert data["without"]["score"]["mean"] == 0
+    assert data["without"]["over_ms"] > 0
 
 
 def test_the_same_seed_gives_the_same_figures_with_one_worker_and_with_four(

@@ -60,9 +60,10 @@ def faults(
         rows answered `right`, `wrong`, `abstained`, ended in a typed `error` or an `untyped`
         exception, which add up to `n` with those `unscored`, each with Wilson's interval;
         `turned_wrong`: rows that a fault struck and that became a wrong answer by it;
-        `over_ms`: the longest time over the deadline; `difference`: the score of what ended in no
-        error, minus that of the same rows without faults. Null, with a `why`, for a kind that can
-        strike none of the program's calls.
+        `over_ms`: the longest time over the deadline, to be held against that `without` faults,
+        where the LM itself was slower than the deadline in a call that nothing interrupts;
+        `difference`: the score of what ended in no error, minus that of the same rows without
+        faults. Null, with a `why`, for a kind that can strike none of the program's calls.
 
     Raises:
         LMError: the LM fails by itself.
@@ -117,7 +118,7 @@ def faults(
     measured = [entry for entry in found if entry["why"] is None]
     return {
         **data,
-        "without": {**_kept(without), "score": _score(without.scored)},
+        "without": {**_kept(without, deadline_s), "score": _score(without.scored)},
         "by_kind": found,
         "total": _total(measured) if measured else None,
     }
@@ -183,16 +184,14 @@ def _figures(kind: str, rate: float, run: _Run, without: _Run, deadline_s: float
         "struck": len(struck),
         "faults": sum(row.faults for row in run.told),
         "retries": sum(row.retries for row in run.told),
-        **_kept(run),
+        **_kept(run, deadline_s),
         "turned_wrong": share_json(turned, len(could)),
-        "over_ms": max(0.0, *((row.now - deadline_s) * 1e3 for row in run.told)),
-        "longest_s": max(row.now for row in run.told),
         "difference": _difference(run.scored, without.scored, unharmed),
     }
 
 
-def _kept(run: _Run) -> dict[str, Any]:
-    """How many rows met which end."""
+def _kept(run: _Run, deadline_s: float) -> dict[str, Any]:
+    """How many rows met which end, and how long it took at the most."""
     results = list(run.scored.results)
     n = len(results)
     fates = Counter(
@@ -209,6 +208,8 @@ def _kept(run: _Run) -> dict[str, Any]:
         "unscored": fates["unscored"],
         "errors": dict(sorted(Counter(errors).items())),
         "exceptions": sorted({said for said in run.untyped if said})[:5],
+        "over_ms": max(0.0, *((row.now - deadline_s) * 1e3 for row in run.told)),
+        "longest_s": max(row.now for row in run.told),
     }
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DeadlineError, OutsideError, OverloadedError, RowError, ShipworthyError
+from ..errors import DeadlineError, LMError, OverloadedError, RowError
 from ..lms import deadline
 from ..runtime import Admission, Progress, ordered_map
 from ..scoring import quantile
@@ -89,7 +89,7 @@ def load(
         sender was late itself (`behind_ms`). Null, with a `why`, where nothing could be measured.
 
     Raises:
-        LMError: something outside fails.
+        LMError: the LM fails while the capacity is measured; later on that is a request's end.
         InputError: workers or deadline are not positive.
     """
     progress = progress or Progress()
@@ -202,11 +202,7 @@ def open_loop(
     deadline_s: float,
     on_time: Callable[[float], None] = lambda _: None,
 ) -> tuple[list[Request], float]:
-    """How each arrival went, and the most seconds by which one was sent late.
-
-    Raises:
-        OutsideError: something outside fails.
-    """
+    """How each arrival went, and the most seconds by which one was sent late."""
     tasks: queue.SimpleQueue[tuple[float, Row] | None] = queue.SimpleQueue()
     stop = threading.Event()
     requests: list[Request] = []
@@ -306,9 +302,7 @@ def _served(answer: Callable[[Row], Any], row: Row, until: float, admission: Adm
             answer(row)
     except DeadlineError:
         return LATE
-    except OutsideError:
-        raise
-    except ShipworthyError as error:
+    except (RowError, LMError) as error:  # the LM was up when the capacity was measured
         return type(error).__name__
     return ANSWERED
 
