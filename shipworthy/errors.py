@@ -14,6 +14,8 @@
     ├── RowError                   one row only; the others go on
     │   ├── RowInputError          an input is missing or of another type
     │   ├── ContextLengthError     the row is longer than the LM can read
+    │   ├── DeadlineError          the row's time is over
+    │   ├── OverloadedError        more rows wait than can be answered in time
     │   └── OutputError            the LM's answer does not fit the contract
     └── OutsideError               something outside failed          exit 3
         ├── LMError                the LM is down or refuses
@@ -31,6 +33,7 @@ __all__ = [
     "ArtifactError",
     "ContextLengthError",
     "ContractError",
+    "DeadlineError",
     "ExamplesError",
     "InputError",
     "LMError",
@@ -39,6 +42,7 @@ __all__ = [
     "NotFoundError",
     "OutputError",
     "OutsideError",
+    "OverloadedError",
     "PrototypeError",
     "RegistryError",
     "RowError",
@@ -141,6 +145,14 @@ class RowInputError(RowError):
 
 class ContextLengthError(RowError):
     """This row is longer than the LM can read."""
+
+
+class DeadlineError(RowError):
+    """This row was not answered before its deadline."""
+
+
+class OverloadedError(RowError):
+    """This row was turned away at once, since it could not be answered in time."""
 
 
 class OutputError(RowError):

@@ -6,14 +6,18 @@ under a JSON schema if one is given).
 """
 
 from .base import LM, Embedding, Embeds, Generation, Prompt, Question, Scores, Token, Usage
+from .deadline import check_deadline, deadline, past_deadline, time_left
 from .dspy_import import import_dspy
+from .hosted_errors import translated
 from .journal import Journal
 from .open import open_lm
 from .recorded import Recorded
+from .retries import PATIENCE, Retries
 from .weights import cache_folder, ensure_weights, file_sha256
 
 __all__ = [
     "LM",
+    "PATIENCE",
     "Embedding",
     "Embeds",
     "Generation",
@@ -21,12 +25,18 @@ __all__ = [
     "Prompt",
     "Question",
     "Recorded",
+    "Retries",
     "Scores",
     "Token",
     "Usage",
     "cache_folder",
+    "check_deadline",
+    "deadline",
     "ensure_weights",
     "file_sha256",
     "import_dspy",
     "open_lm",
+    "past_deadline",
+    "time_left",
+    "translated",
 ]

@@ -134,6 +134,7 @@ class LM(Protocol):
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
+            DeadlineError: the row's deadline passes first.
             LMError: the LM fails.
         """
         ...
@@ -152,6 +153,7 @@ class LM(Protocol):
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
+            DeadlineError: the row's deadline passes first.
             LMError: the LM fails.
         """
         ...

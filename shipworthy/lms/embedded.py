@@ -32,6 +32,7 @@ import numpy as np
 from ..errors import ContextLengthError, LMError, StorageError
 from ..examples import digest_of
 from .base import Embedding, Generation, Prompt, Question, Scores, Usage
+from .deadline import check_deadline, time_left
 from .llama_server import LlamaServer
 from .weights import cache_folder, file_sha256, remember_weights
 
@@ -72,9 +73,8 @@ class Embedded:
         self.sha256 = file_sha256(path)
         remember_weights(self.sha256, path)
         self.id = f"local/{self.sha256};{SETTINGS}"
-        self.workers = workers or min(
-            4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-        )
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+        self.workers = workers or min(4, cores)
         self._path = path
         self._free: list[_Slot] = []
         self._slots: list[_Slot] = []
@@ -243,7 +243,8 @@ class Embedded:
         """A free worker, one that holds the wanted prefix if there is one."""
         with self._changed:
             while not self._free and len(self._slots) + self._starting >= self.workers:
-                self._changed.wait()
+                self._changed.wait(time_left())
+                check_deadline()
             slot = self._pick(wanted)
             if slot is None:
                 self._starting += 1

@@ -12,10 +12,8 @@ Failures that pass are retried here, and nowhere else.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-import random
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -27,17 +25,10 @@ from ..errors import LMError, OutputError
 from .base import Generation, Prompt, Question, Scores, Token, Usage
 from .dspy_import import import_dspy
 from .hosted_errors import ERRORS, translated
+from .hosted_transport import ToDeadline
+from .retries import PATIENCE, Retries
 
 CONTEXT = 128_000
-PATIENCE = 7.5
-"""Seconds of waiting between retries, all together, before a failure counts: four retries."""
-FIRST_WAIT = 0.5
-"""Seconds before the first retry; doubled each time, up to `LARGEST_STEP`, with jitter."""
-LARGEST_STEP = 15.0
-WORTH_SAYING = 4.0
-"""A wait of so many seconds is told."""
-LONGEST_WAIT = 60.0
-"""A provider that asks for a longer pause than this (in seconds) is not waited for."""
 
 TOP = 20
 """Alternatives asked for at each token, the most that endpoints give."""
@@ -55,7 +46,7 @@ class Hosted:
     Args:
         name: as DSPy writes it, such as `openai/gpt-4o-mini`.
         workers: calls served at once.
-        timeout: seconds to wait for the next byte of a reply.
+        timeout: seconds to wait for the next byte of a reply; a row's deadline shortens it.
         patience: seconds to wait between retries, all together, while a failure may pass.
         sleep: called with seconds between retries.
         say: told of long waits.
@@ -80,11 +71,9 @@ class Hosted:
     ) -> None:
         self.name = name
         self.workers = workers
-        self._patience = patience
-        self._say = say
-        self._sleep = sleep
         self._refused: set[str] = set()
         self._lm15 = import_dspy().lm15
+        self._retries = Retries(name, self._lm15.RETRYABLE_ERRORS, patience, sleep, say)
         from dspy.clients.engines.lm15_engine import LM15Engine
 
         try:
@@ -99,7 +88,8 @@ class Hosted:
             )
             self._engine = LM15Engine(config)
             # Building the client reads the key: where it is missing, say so now and not at the first row.
-            self._engine.router.lm(f"{route.provider}:{route.model}")
+            client = self._engine.router.lm(f"{route.provider}:{route.model}")
+            client.transport = ToDeadline(client.transport, timeout)
         except self._lm15.LM15Error as error:
             raise translated(error, name) from error
         self.id = f"hosted/{name}" + (f"@{urlsplit(url).netloc.rpartition('@')[2]}" if url else "")
@@ -136,6 +126,7 @@ class Hosted:
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
+            DeadlineError: the row's deadline passes before a reply is there.
             OutputError: the model or the provider's filter refuses this row.
             LMError: the provider fails, or cannot hold an answer to a schema.
         """
@@ -191,40 +182,18 @@ class Hosted:
                 )
 
     def _complete(self, request: Any) -> Any:
-        waited = 0.0
-        for attempt in itertools.count():
-            try:
-                return self._engine.complete(request)
-            except self._lm15.LM15Error as error:
-                setting = self._refused_setting(request, error)
-                if setting:
-                    return self._complete(replace(request, config=replace(request.config, **{setting: None})))
-                wait = self._wait_after(error, attempt, waited)
-                if wait is None:
-                    raise translated(error, self.name) from error
-                waited += wait
-                self._sleep(wait)
-            except (TypeError, ValueError, LookupError, AttributeError) as error:
-                # A reply of another shape than the API's breaks in lm15's reader.
-                raise LMError(
-                    f"{self.name}: the reply cannot be read: {error}", hint=ERRORS["ProviderError"][1]
-                ) from error
-        raise LMError(f"{self.name}: no reply")
-
-    def _wait_after(self, error: Any, attempt: int, waited: float) -> float | None:
-        """Seconds to wait before the next attempt, or None where there is none."""
-        if not isinstance(error, self._lm15.RETRYABLE_ERRORS):
-            return None
-        asked: float = error.retry_after or 0.0
-        share = random.uniform(0.5, 1.0)
-        step = min(FIRST_WAIT * 2.0 ** min(attempt, 30), LARGEST_STEP)
-        wait = asked + share * FIRST_WAIT if asked else share * step
-        # What the provider asks for is waited for once, however little patience there is.
-        if asked > LONGEST_WAIT or waited + wait > max(self._patience, 0.0 if waited else asked + step):
-            return None
-        if wait >= WORTH_SAYING:
-            self._say(f"{self.name} fails for now ({type(error).__name__}); trying again in {wait:.0f} s")
-        return wait
+        try:
+            return self._retries.call(lambda: self._engine.complete(request))
+        except self._lm15.LM15Error as error:
+            setting = self._refused_setting(request, error)
+            if setting:
+                return self._complete(replace(request, config=replace(request.config, **{setting: None})))
+            raise translated(error, self.name) from error
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            # A reply of another shape than the API's breaks in lm15's reader.
+            raise LMError(
+                f"{self.name}: the reply cannot be read: {error}", hint=ERRORS["ProviderError"][1]
+            ) from error
 
     def _refused_setting(self, request: Any, error: Any) -> str | None:
         """The setting that this model does not take, if that is what the error says."""

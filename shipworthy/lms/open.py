@@ -44,6 +44,7 @@ def open_lm(
         if not path.is_file():
             raise WeightsError("no such weights", hint="give the path of a .gguf file", where=str(path))
         return Embedded(path, workers=workers)
-    from .hosted import PATIENCE, Hosted
+    from .hosted import Hosted
+    from .retries import PATIENCE
 
     return Hosted(name, workers=workers or 8, patience=PATIENCE if patience is None else patience, say=say)

@@ -5,6 +5,7 @@ that a head meets the same bytes that it was fitted on. Nothing here needs dspy,
 or scikit-learn; `dspy_bridge` imports dspy, and only when it is asked for.
 """
 
+from .admission import Admission
 from .artifact import check_manifest, read_artifact, write_artifact
 from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
 from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
@@ -33,6 +34,7 @@ from .tfidf import Tfidf
 __all__ = [
     "READ_NOTES",
     "STANDING_HEADERS",
+    "Admission",
     "Answer",
     "Contract",
     "Decide",

@@ -8,6 +8,7 @@ So one generated answer gives every label a log-probability, without a further c
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -41,8 +42,12 @@ def label_logprobs(tokens: Sequence[Token], fields: Sequence[Field]) -> NDArray[
         One number a label, decision by decision; shape (sum of labels,).
 
     Raises:
-        OutputError: the tokens do not add up to an object that holds the decisions.
+        OutputError: the tokens do not add up to an object that holds the decisions, or a
+            log-probability is no number.
     """
+    # NaN is smaller than nothing; minus infinity is what cannot be.
+    if not all(own < math.inf for token in tokens for own in (token.logprob, *dict(token.top).values())):
+        raise OutputError("a log-probability is no number", hint="try this row again, or another LM")
     pieces = [_bytes(token.text) for token in tokens]
     raw = b"".join(pieces)
     starts = [0, *accumulate(len(piece) for piece in pieces)]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LMError, OutputError
-from ..lms import LM, Generation, Prompt, Question, Usage
+from ..lms import LM, Generation, Prompt, Question, Usage, check_deadline
 from .alternatives import label_logprobs
 from .contract import Contract, Field, object_schema, value_text
 from .readout import Heads
@@ -88,7 +88,7 @@ def run_step(name: str, step: StepSpec, heads: Heads, lm: LM | None, inputs: Map
     """Run one step on typed inputs.
 
     Raises:
-        RowError: this row cannot be answered.
+        RowError: this row cannot be answered, or not before its deadline.
         LMError: the LM fails, or none is given where one is needed.
     """
     start = time.perf_counter()
@@ -169,6 +169,8 @@ class _Calls:
         start = time.perf_counter()
         found = self._needed().score(prompt, questions)
         self.waited += time.perf_counter() - start
+        check_deadline()
+        _check_scores(questions, [scores.logprobs for scores in found])
         for question, scores in zip(questions, found, strict=True):
             top = np.argsort(-scores.logprobs, kind="stable")[:5]
             raw = [[int(question.tokens[i]), round(float(scores.logprobs[i]), 4)] for i in top]
@@ -181,6 +183,7 @@ class _Calls:
         start = time.perf_counter()
         generation = self._needed().generate(prompt, max_tokens=max_tokens, schema=schema, logprobs=logprobs)
         self.waited += time.perf_counter() - start
+        check_deadline()
         self._note(prompt, generation.text, generation.usage)
         if not generation.finished:
             raise OutputError(
@@ -199,6 +202,15 @@ class _Calls:
         self.prompts.append({"messages": prompt.messages(), "opening": opening})
         self.raw.append(raw)
         self.usage.append(usage)
+
+
+def _check_scores(questions: Sequence[Question], found: Sequence[NDArray[np.float32]]) -> None:
+    """A head would turn what is no number into a class like any other."""
+    whole = [len(question.tokens) for question in questions] == [len(logprobs) for logprobs in found]
+    if not whole or not all(np.isfinite(logprobs).all() for logprobs in found):
+        raise OutputError(
+            "the LM's log-probabilities are missing or no numbers", hint="try this row again, or another LM"
+        )
 
 
 def _decide(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import queue
 import threading
@@ -43,17 +44,20 @@ def ordered_map(
     Memory is bounded: at most `workers * ahead` items are under way or waiting. An
     error of a kind in `keep` becomes that item's outcome; any other ends the iteration. The
     threads are daemons, so that an interrupt does not wait for a call that is under way; they
-    start as items come, so that a thousand workers for three items are three threads.
+    start as items come, so that a thousand workers for three items are three threads. What lies
+    in the caller's context, such as a deadline, holds for them too.
     """
-    tasks: queue.SimpleQueue[tuple[In, queue.SimpleQueue[Outcome[Out] | BaseException]] | None]
+    tasks: queue.SimpleQueue[
+        tuple[In, queue.SimpleQueue[Outcome[Out] | BaseException], contextvars.Context] | None
+    ]
     tasks = queue.SimpleQueue()
     stop = threading.Event()
 
     def work() -> None:
         while (task := tasks.get()) is not None and not stop.is_set():
-            item, reply = task
+            item, reply, context = task
             try:
-                reply.put(Outcome(function(item)))
+                reply.put(Outcome(context.run(function, item)))
             except keep as error:
                 reply.put(Outcome(error=error))
             except BaseException as error:  # handed to the caller, who raises it
@@ -70,7 +74,7 @@ def ordered_map(
                     threads += _started(work, needed=threads == 0)
                 reply: queue.SimpleQueue[Outcome[Out] | BaseException] = queue.SimpleQueue()
                 waiting.append(reply)
-                tasks.put((item, reply))
+                tasks.put((item, reply, contextvars.copy_context()))
             if not waiting:
                 return
             result = waiting.popleft().get()

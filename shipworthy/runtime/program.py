@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..errors import ArtifactError, RowError, RowInputError, ShipworthyError, StorageError
 from ..examples import atomic_write, digest_of
-from ..lms import LM, cache_folder, open_lm
+from ..lms import LM, cache_folder, deadline, open_lm
 from .artifact import read_artifact
 from .contract import Contract
 from .executor import Answer, read_features, run_step
@@ -98,13 +99,25 @@ class Program:
             raise RowInputError(f"unknown inputs: {', '.join(unknown)}", hint=f"the inputs are {wanted}")
         return self.answer(inputs)
 
-    def answer(self, row: Mapping[str, Any]) -> Answer:
-        """As a call, from a mapping whose other columns are ignored."""
+    def answer(self, row: Mapping[str, Any], *, deadline_s: float | None = None) -> Answer:
+        """As a call, from a mapping whose other columns are ignored.
+
+        Args:
+            deadline_s: seconds that the row may take. Nothing is waited for past them, retries
+                and replies of hosted LMs included; the embedded LM may end the call that it is in.
+
+        Raises:
+            DeadlineError: they are over; an answer that comes late is none.
+            RowError: this row cannot be answered.
+            LMError: the LM fails.
+        """
         values: dict[str, Any] = self.contract.read_inputs(row)
         steps = []
-        for name in self.spec.flow:
-            steps.append(run_step(name, self.spec.steps[name], self._heads[name], self.lm, values))
-            values = {**values, **steps[-1].outputs}
+        lm = self.lm  # opened, if need be, before the row's time begins
+        with deadline(deadline_s):
+            for name in self.spec.flow:
+                steps.append(run_step(name, self.spec.steps[name], self._heads[name], lm, values))
+                values = {**values, **steps[-1].outputs}
         names = [field.name for field in self.contract.outputs]
         confidence = {key: value for step in steps for key, value in step.confidence.items()}
         return Answer(
@@ -115,14 +128,20 @@ class Program:
         )
 
     def answer_many(
-        self, rows: Iterable[Mapping[str, Any]], *, keep: tuple[type[ShipworthyError], ...] = (RowError,)
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        keep: tuple[type[ShipworthyError], ...] = (RowError,),
+        deadline_s: float | None = None,
     ) -> Iterator[Outcome[Answer]]:
         """Answers in the rows' order, as many at once as the LM serves.
 
-        An error of a kind in `keep` is its row's outcome; any other is raised.
+        An error of a kind in `keep` is its row's outcome; any other is raised. Each row has
+        `deadline_s` seconds from when work on it begins.
         """
         lm = self.lm
-        return ordered_map(self.answer, rows, workers=lm.workers if lm is not None else 1, keep=keep)
+        answer = functools.partial(self.answer, deadline_s=deadline_s)
+        return ordered_map(answer, rows, workers=lm.workers if lm is not None else 1, keep=keep)
 
     def as_dspy(self) -> dspy.Module:
         """This program as a `dspy.Module` that composes with others.

@@ -28,6 +28,7 @@ from .paired import (
 )
 from .power import gate_power, minimum_detectable, sample_size
 from .proportions import Interval, binomial_lower, clopper_pearson, wilson
+from .quantiles import Quantile, quantile
 from .selection import Promise, outlier_threshold, promises, rows_needed, threshold_with_guarantee
 from .sequential import (
     AnytimeMean,
@@ -48,6 +49,7 @@ __all__ = [
     "Paired",
     "PairedCounts",
     "Promise",
+    "Quantile",
     "Resampled",
     "betting_interval",
     "binomial_lower",
@@ -77,6 +79,7 @@ __all__ = [
     "paired_counts",
     "paired_difference",
     "promises",
+    "quantile",
     "rows_needed",
     "rows_to_reject",
     "sample_size",
