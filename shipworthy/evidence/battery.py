@@ -33,7 +33,7 @@ def sample_rows(rows: Sequence[Row], contract: Contract, *, at_most: int, seed: 
     A larger sample holds every smaller one, so that asking for more repeats nothing.
     """
     strata: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    name = stratum_of(contract)
+    name = _stratum(contract)
     for place, row in enumerate(rows):
         key = canonical_json(plain_value(row.get(name))) if name else ""
         strata[key].append((digest_of([seed, row_digest(row, contract)]), place))
@@ -45,9 +45,14 @@ def sample_rows(rows: Sequence[Row], contract: Contract, *, at_most: int, seed: 
     return sorted(place for _, _, place in sorted(ranked)[: max(0, at_most)])
 
 
-def stratum_of(contract: Contract) -> str | None:
-    """The output that samples are stratified by; None where nothing is decided."""
-    return contract.primary.name if contract.decisions else None
+def sampling(rows: Sequence[Row], chosen: Sequence[int], contract: Contract, at_most: int) -> dict[str, Any]:
+    """How the sample was taken, as JSON."""
+    return {
+        "given": len(rows),
+        "sampled": len(chosen),
+        "at_most": at_most,
+        "stratified_by": _stratum(contract),
+    }
 
 
 def carrier(rows: Sequence[Row], inputs: Iterable[Field]) -> str | None:
@@ -135,3 +140,7 @@ def gap_between(first: Iterable[tuple[int, float]], second: Iterable[tuple[int, 
 def shown(text: str) -> str:
     """A text for an example on a page."""
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def _stratum(contract: Contract) -> str | None:
+    return contract.primary.name if contract.decisions else None

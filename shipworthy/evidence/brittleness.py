@@ -29,8 +29,8 @@ from .battery import (
     row_means,
     row_share,
     sample_rows,
+    sampling,
     shown,
-    stratum_of,
 )
 from .figures import row_digest
 
@@ -108,12 +108,7 @@ def brittleness(
         for title, many in contenders.items()
     }
     return {
-        "rows": {
-            "given": len(rows),
-            "sampled": len(chosen),
-            "at_most": at_most,
-            "stratified_by": stratum_of(contract),
-        },
+        "rows": sampling(rows, chosen, contract, at_most),
         "seed": seed,
         "level": LEVEL,
         "metric": {"name": metric.name, "version": metric.version},
@@ -252,12 +247,11 @@ class _Bench:
         lost = [pair for pair in pairs if pair.scored and pair.drop > 0]
         lost.sort(key=lambda pair: (-pair.drop, self._digest(pair), pair.change.name))
         found: list[dict[str, Any]] = []
-        places: set[int] = set()
-        names: set[str] = set()
+        seen: set[tuple[str, int | str]] = set()
         for pair in lost:
-            if len(found) < EXAMPLES and pair.change.place not in places and pair.change.name not in names:
-                places.add(pair.change.place)
-                names.add(pair.change.name)
+            what: set[tuple[str, int | str]] = {("row", pair.change.place), ("change", pair.change.name)}
+            if len(found) < EXAMPLES and not seen & what:
+                seen |= what
                 found.append(self._example(pair))
         return found
 

@@ -21,7 +21,10 @@ DEPENDS = re.compile(
     r"it|they|however|so|therefore|here|for example|e\.g)\b|\b(?:above|following|as follows|before that)\b"
 )
 """A sentence that leans on its neighbours, and keeps its place."""
-SENTENCE = re.compile(r"(?<=[.!?])(?P<space> +)(?=[A-ZÀ-ÞА-Я\"'(*])")
+SENTENCE = re.compile(r"""(?:(?<=[^\W\d]{2}[.!?])|(?<=[!?)"'][.!?]))(?P<space>[ ]+)(?=[A-ZÀ-ÞА-Я"'(*])""")
+"""Where one sentence ends and another begins: not behind `1.` or `e.g.`"""
+LED = re.compile(r"^\s*(?:\d+[.)]|[^\w\s]*[\w ]{1,30}:\s)")
+"""A numbered line, or one of an example such as `Note: it hums. Please come.`"""
 PHRASES = (
     ("classify", "categorise"),
     ("categorize", "classify"),
@@ -93,28 +96,28 @@ def reworded_prototypes(prototype: Prototype, outputs: Sequence[Field]) -> tuple
 
 
 def _lists(prototype: Prototype) -> str:
-    """Runs of bullet lines reversed; a list that holds a slot, or is numbered, stays."""
-    lines = _head(prototype).splitlines(keepends=True)
+    """Runs of bullet lines reversed; what is numbered, nested, or leans on its neighbours stays."""
+    lines = _head(prototype).split("\n")
     out: list[str] = []
     run: list[str] = []
     for line in [*lines, ""]:
         if BULLET.match(line):
             run.append(line)
             continue
-        ended = [one if one.endswith("\n") else f"{one}\n" for one in reversed(run)]
-        text = "".join(ended)
-        if run and not run[-1].endswith("\n"):
-            text = text[:-1]
-        out += [text, line]
+        alike = len({re.split(r"\S", item)[0] for item in run}) == 1
+        continued = line.strip() and line[0].isspace()
+        leans = any(DEPENDS.search(item) for item in run)
+        out += run if continued or leans or not alike else run[::-1]
+        out.append(line)
         run = []
-    return "".join(out) + _tail(prototype)
+    return "\n".join(out[:-1]) + _tail(prototype)
 
 
 def _sentences(prototype: Prototype) -> str:
     """The independent sentences of each paragraph reversed among their places."""
     parts = re.split(r"(\n)", _head(prototype))
     for at, line in enumerate(parts):
-        if BULLET.match(line) or not line.strip():
+        if BULLET.match(line) or LED.match(line):
             continue
         pieces = SENTENCE.split(line)
         sentences, spaces = pieces[::2], pieces[1::2]
