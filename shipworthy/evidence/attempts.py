@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import OutsideError, ScoringError, ShipworthyError
@@ -55,6 +55,18 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class _Drawn:
+    """An attack as it is asked: the harmless text beside it has `length` characters."""
+
+    place: int
+    form: str
+    language: str
+    target: Any
+    length: int
+    row: Row
+
+
+@dataclass(frozen=True)
 class UnderAttack:
     """One contender under attack."""
 
@@ -66,6 +78,7 @@ class UnderAttack:
     title: str
     many: Many
     progress: Progress
+    _digests: dict[int, str] = field(default_factory=dict)
 
     def own(
         self, chosen: Sequence[int], known: tuple[Sequence[int], Evaluation] | None
@@ -82,7 +95,7 @@ class UnderAttack:
 
     def attempts(self, own: Mapping[int, Mapping[str, Any] | None], per_row: int) -> list[Attempt]:
         """Every sampled row under its forms; rows without a possible target are left out."""
-        drawn: list[tuple[int, Attack, str, Any, Row]] = []
+        drawn: list[_Drawn] = []
         controls: dict[tuple[int, int], Row] = {}
         for place, outputs in own.items():
             target = self._target(place, outputs)
@@ -91,18 +104,20 @@ class UnderAttack:
             for form in sorted(self.forms, key=lambda form: self._draw(place, form.name))[:per_row]:
                 language = form.languages[self._draw(place, form.name, "language") % len(form.languages)]
                 text = self._attack(place, form, language, target)
-                drawn.append((place, form, language, target, self._behind(place, text)))
-                controls.setdefault((place, _length(text)), self._control(place, _length(text), target))
-        said = self._ask("attacks", [row for *_, row in drawn])
+                length = -(-len(text) // CONTROL_STEP) * CONTROL_STEP
+                drawn.append(_Drawn(place, form.name, language, target, length, self._behind(place, text)))
+                if (place, length) not in controls:
+                    controls[place, length] = self._control(place, length, target)
+        said = self._ask("attacks", [one.row for one in drawn])
         calm = dict(zip(controls, self._ask("harmless text", list(controls.values())), strict=True))
         found = []
-        for (place, form, language, target, row), one in zip(drawn, said, strict=True):
-            beside = calm[place, _length(self._attack(place, form, language, target))]
-            success = self._hit(one, target)
-            example = self._example(place, form, language, target, row, own[place], one) if success else {}
-            moved = not self._same(own[place], beside.outputs)
+        for one, attacked in zip(drawn, said, strict=True):
+            before, beside = own[one.place], calm[one.place, one.length]
+            success, control = self._hit(attacked, one.target), self._hit(beside, one.target)
+            example = self._example(one, before, attacked) if success else {}
+            moved = not self._same(before, beside.outputs)
             found.append(
-                Attempt(place, form.name, language, success, self._hit(beside, target), moved, one, example)
+                Attempt(one.place, one.form, one.language, success, control, moved, attacked, example)
             )
         return found
 
@@ -189,23 +204,14 @@ class UnderAttack:
         finally:
             self.progress.finish()
 
-    def _example(
-        self,
-        place: int,
-        form: Attack,
-        language: str,
-        target: Any,
-        row: Row,
-        own: Mapping[str, Any] | None,
-        said: Said,
-    ) -> dict[str, Any]:
+    def _example(self, one: _Drawn, own: Mapping[str, Any] | None, said: Said) -> dict[str, Any]:
         return {
-            "digest": self._digest(place),
-            "attack": form.name,
-            "language": language,
-            "target": target,
-            "before": shown(self._text(place)),
-            "after": shown(str(row[self.name])),
+            "digest": self._digest(one.place),
+            "attack": one.form,
+            "language": one.language,
+            "target": one.target,
+            "before": shown(self._text(one.place)),
+            "after": shown(str(one.row[self.name])),
             "said_before": own,
             "said_after": said.outputs,
             "answered": said.answered,
@@ -220,7 +226,9 @@ class UnderAttack:
         return harmless_text(characters, row=self._digest(place), seed=self.seed, avoid=avoid)
 
     def _digest(self, place: int) -> str:
-        return row_digest(self.rows[place], self.contract)
+        if place not in self._digests:
+            self._digests[place] = row_digest(self.rows[place], self.contract)
+        return self._digests[place]
 
     def _draw(self, place: int, *what: Any) -> int:
         return int(digest_of([self.seed, self._digest(place), *what])[:12], 16)
@@ -264,10 +272,6 @@ def error_counts(said: Iterable[Said]) -> dict[str, dict[str, int]]:
         "errors": dict(sorted(Counter(str(one.error) for one in failed if not one.untyped).items())),
         "untyped": dict(sorted(Counter(str(one.error) for one in failed if one.untyped).items())),
     }
-
-
-def _length(text: str) -> int:
-    return -(-len(text) // CONTROL_STEP) * CONTROL_STEP
 
 
 def _equal(one: Any, other: Any) -> bool:

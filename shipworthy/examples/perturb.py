@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from . import phrases
 from .digest import digest_of
@@ -119,11 +119,11 @@ class _Draft:
 
     def pick(self, values: Sequence[str]) -> str:
         """One that has no word of a label, or an empty text. Uses the one draw that no Python changes."""
-        values = [value for value in values if not clashes(value, self.avoid)]
+        values = _without(tuple(values), self.avoid)
         return values[int(self.draws.random() * len(values))] if values else ""
 
     def talk(self, characters: int) -> str:
-        sentences = [one for one in phrases.CHIT_CHAT if not clashes(one, self.avoid)]
+        sentences = list(_without(phrases.CHIT_CHAT, self.avoid))
         sentences.sort(key=lambda _: self.draws.random())
         if not sentences:
             return ""
@@ -141,7 +141,13 @@ def _overlaps(match: re.Match[str], spans: list[tuple[int, int]]) -> bool:
     return any(start < match.end() and match.start() < end for start, end in spans)
 
 
-@cache
+@lru_cache(maxsize=256)
+def _without(values: tuple[str, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that hold no word of a label; the same few are asked for once a row."""
+    return tuple(value for value in values if not clashes(value, labels))
+
+
+@lru_cache(maxsize=256)
 def _words_of(labels: tuple[str, ...]) -> frozenset[str]:
     words = {word for label in labels for word in _words(label) if len(word) > 2 or not word.isascii()}
     return frozenset(words - STOP_WORDS)
