@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shipworthy.errors import ContextLengthError, LMError, OutputError, RowError
-from shipworthy.evidence import attacks, delimiters_of
+from shipworthy.evidence import answer_freely, attacks, delimiters_of
 from shipworthy.evidence.attack_forms import CHAT_TOKENS, attacks_with
 from shipworthy.evidence.injections import INJECTIONS, LANGUAGES
 from shipworthy.lift import Prototype
-from shipworthy.runtime import Answer, Field, Outcome
+from shipworthy.lms import Journal, Recorded, open_lm
+from shipworthy.runtime import Answer, Contract, Field, Outcome
 from shipworthy.scoring import EXACT, evaluate
 
 LABELS = ["lamp", "chair", "table", "rug"]
@@ -225,6 +227,26 @@ def test_who_cannot_be_measured_says_why() -> None:
     numbers = [{"text": 3, "desk": "lamp"}]
     no_text = measured(rows=numbers, inputs=(Field("text", {"type": "integer"}),))
     assert no_text["contenders"]["compiled"]["why"] == "no input holds free text"
+
+
+@pytest.mark.slow
+def test_the_embedded_lm_is_attacked_for_real_and_asked_once(tmp_path: Path) -> None:
+    lm = Recorded(open_lm("local", workers=1), Journal(tmp_path / "journal.jsonl"))
+    try:
+        contract = Contract(INPUTS, OUTPUTS)
+        free = {"prototype": answer_freely(PROMPT, contract, lm)}
+        more: dict[str, Any] = {"at_most": 2, "per_row": 3, "context_tokens": lm.context}
+        found = measured(contenders=free, delimiters=delimiters_of(PROMPT), **more)
+        assert found["contenders"]["prototype"]["overall"]["attempts"] == 6
+        assert found["contenders"]["prototype"]["overall"]["untyped"] == {}
+        for kind in ("long_behind", "long_before"):
+            assert found["edges"]["contenders"]["prototype"][kind]["errors"] == {"ContextLengthError": 2}
+        made = lm.made
+        assert measured(contenders=free, delimiters=delimiters_of(PROMPT), **more) == found
+        # What is too long fails before it is asked, so it has no answer that a journal could keep.
+        assert lm.made == made
+    finally:
+        lm.close()
 
 
 # The forms

@@ -310,6 +310,16 @@ def test_every_variant_renders_the_same_inputs() -> None:
         assert "N-2 {policy}" in one.prototype.render(inputs)
 
 
+def test_a_sentence_with_a_colon_within_may_move_and_an_example_may_not() -> None:
+    text = (
+        "Sort it.\n\nTell us how urgent it is: low or high. High means: now. Low means later.\n\nNote: {text}"
+    )
+    found = variants(replace(PROMPT, text=text, slots=("text",)))
+    assert (
+        "Low means later. High means: now. Tell us how urgent it is: low or high." in found["sentence_order"]
+    )
+
+
 def test_what_cannot_be_changed_gives_no_variant() -> None:
     bare = replace(PROMPT, text="Desk of {text}?", slots=("text",))
     assert set(variants(bare)) == {"format_json", "format_bare", "format_line"}

@@ -23,7 +23,7 @@ DEPENDS = re.compile(
 """A sentence that leans on its neighbours, and keeps its place."""
 SENTENCE = re.compile(r"""(?:(?<=[^\W\d]{2}[.!?])|(?<=[!?)"'][.!?]))(?P<space>[ ]+)(?=[A-ZÀ-ÞА-Я"'(*])""")
 """Where one sentence ends and another begins: not behind `1.` or `e.g.`"""
-LED = re.compile(r"^\s*(?:\d+[.)]|[^\w\s]*[\w ]{1,30}:\s)")
+LED = re.compile(r"^\s*(?:\d+[.)]|[^\w\s]*\w+(?: \w+)?:\s)")
 """A numbered line, or one of an example such as `Note: it hums. Please come.`"""
 PHRASES = (
     ("classify", "categorise"),
