@@ -7,18 +7,18 @@ until the certificate is: so one that was interrupted goes on where it was.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..examples import atomic_write, digest_of, rows_digest
 from ..lms import LM, Recorded
 from ..runtime import Field, Program, Progress, plain_value
-from ..scoring import Metric
+from ..scoring import Many, Metric, Row
 from .attack_forms import delimiters_of
 from .attacks import attacks
 from .brittleness import brittleness
-from .contest import Contest, Many, Opponent
+from .contest import Contest, Opponent
 from .faults import faults
 from .load import load
 from .prototype import answer_freely
@@ -32,8 +32,6 @@ DEADLINE_S = 10.0
 LOAD_S = 20.0
 SEED = 0
 BATTERIES = ("brittleness", "attacks", "faults", "load")
-
-Row = Mapping[str, Any]
 
 
 def run_batteries(

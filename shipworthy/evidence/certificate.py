@@ -13,7 +13,7 @@ import numpy as np
 from ..compiler import Gate
 from ..lms import Recorded
 from ..runtime import READ_NOTES, Program, Progress
-from ..scoring import Evaluation, Metric, Paired, PairedRows, look_level, paired_rows
+from ..scoring import Evaluation, Metric, Paired, PairedRows, Row, look_level, paired_rows
 from . import baselines
 from .batteries import run_batteries
 from .contest import FREE_ROWS, Contest, Opponent, Scored, run_contest
@@ -25,8 +25,6 @@ from .questions import questions
 from .rubric import ByHand, rubric
 
 SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot", "embedding_lr")
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
