@@ -245,7 +245,8 @@ def _remarks(program: Program, contest: Contest, quick: bool, test: Sequence[Row
     if quick:
         remarks.append(
             f"quick: what generates freely ran on {len(contest.sample)} of {len(test)} test rows; "
-            "plain DSPy few-shot and the long batteries were left out"
+            "plain DSPy few-shot, embeddings with logistic regression, and brittleness, attacks, faults and "
+            "load were left out"
         )
     return remarks
 
