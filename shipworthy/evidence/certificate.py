@@ -210,8 +210,9 @@ def _by_output(contest: Contest, level: float) -> dict[str, Any]:
             and (other := result.by_output.get(name)) is not None
         ]
         if pairs:
-            rows, mine_, other_ = (np.array(column) for column in zip(*pairs, strict=True))
-            paired = PairedRows(rows, mine_.astype(float), other_.astype(float), len(places) - len(pairs))
+            table = np.array(pairs, float)
+            rows = table[:, 0].astype(np.intp)
+            paired = PairedRows(rows, table[:, 1], table[:, 2], left_out=len(places) - len(pairs))
             found[name] = paired_json(paired.difference(level=level), level)
     return found
 
