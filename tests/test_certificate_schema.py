@@ -20,7 +20,10 @@ __all__ = ["hotel"]
 
 TEXT = resources.files("shipworthy.evidence").joinpath("certificate.schema.json").read_text("utf-8")
 SCHEMA: dict[str, Any] = json.loads(TEXT)
-OPTIONAL = {"batteries", "difference_by_output", "gate", "leaks", "questions", "rubric"}
+OPTIONAL = {
+    *("batteries", "difference_by_output", "gate", "leaks", "questions", "rubric"),
+    *("out_of_scope", "remarks"),
+}
 
 
 def faults(data: dict[str, Any]) -> list[str]:

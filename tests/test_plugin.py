@@ -133,7 +133,7 @@ def test_the_gate_is_that_of_the_test_or_the_recipe_or_the_project(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*sort is not certified: fail*", "*the gate allows 0 ms*", "certificate: *"])
     edit(project / "optimizers" / "sort.py", "sw.Recipe(", "sw.Recipe(gate=sw.Gate(rubric=0), ")
-    assert "readiness rubric" in standing("sort", project=project).reasons[-1]
+    assert "readiness score" in standing("sort", project=project).reasons[-1]
     assert standing("sort", project=project, gate=sw.Gate()).holds
 
 

@@ -40,7 +40,15 @@ def test_the_first_piece_says_nothing_of_the_pace() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (59, "59 s"), (61, "1 min 01 s"), (185, "3 min 05 s"), (5400, "1.5 h")],
+    [
+        (0.4, "0 s"),
+        (59, "59 s"),
+        (61, "1 min 01 s"),
+        (109, "1 min 49 s"),
+        (179.7, "3 min 00 s"),
+        (185, "3 min 05 s"),
+        (5400, "1.5 h"),
+    ],
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -1,6 +1,6 @@
 """Evidence: the program against the prototype and simple baselines, on rows it has not seen; the pages."""
 
-from .certificate import Certificate, certify, page_of
+from .certificate import Certificate, certify, judged, page_of, with_readiness
 from .compile_page import compile_page
 from .contest import Opponent
 from .facts import Facts, facts_of
@@ -21,6 +21,7 @@ __all__ = [
     "compile_page",
     "facts_of",
     "judge",
+    "judged",
     "markdown_of",
     "page_of",
     "questions",
@@ -29,4 +30,5 @@ __all__ = [
     "read_recorded",
     "row_digest",
     "rubric",
+    "with_readiness",
 ]

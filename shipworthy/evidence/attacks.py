@@ -11,19 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..runtime import Contract, Field, Progress
-from ..scoring import Evaluation
+from ..scoring import Evaluation, Many, Row
 from .attack_forms import Attack, attacks_with
 from .attempts import EDGES, Attempt, UnderAttack, error_counts
-from .battery import (
-    LEVEL,
-    Many,
-    Row,
-    carrier,
-    paired_means,
-    row_share,
-    sample_rows,
-    sampling,
-)
+from .battery import LEVEL, carrier, paired_means, row_share, sample_rows, sampling
 
 EXAMPLES = 3
 EDGE_ROWS = 10

@@ -11,9 +11,9 @@ from typing import Any
 from ..errors import OutsideError, ScoringError, ShipworthyError
 from ..examples import digest_of, harmless_text
 from ..runtime import Contract, Progress, label_text, plain_value
-from ..scoring import Evaluation, same_value
+from ..scoring import Evaluation, Many, Row, same_value
 from .attack_forms import Attack
-from .battery import Many, Row, label_words, shown
+from .battery import label_words, shown
 from .figures import row_digest
 
 CONTROL_STEP = 100

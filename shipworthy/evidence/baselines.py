@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,10 @@ from ..errors import OutputError
 from ..examples import canonical_json
 from ..lift import Prototype
 from ..lms import LM, Recorded
-from ..runtime import Answer, Contract, Outcome, Progress, StepTrace, ordered_map, student_text, wire_schema
+from ..runtime import Answer, Contract, Progress, StepTrace, ordered_map, student_text, wire_schema
+from ..scoring import Many
 from .prototype import answer_from_text, prompt_of
 
-Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
 STUDENT_C = 30.0
 EMBEDDING_C = (0.001, 0.01, 0.1, 1.0)
 

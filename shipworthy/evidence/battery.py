@@ -8,22 +8,20 @@ row meets once, that is the ordinary figure with the ordinary interval.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..examples import canonical_json, digest_of
-from ..runtime import Answer, Contract, Field, Outcome, label_text, plain_value
-from ..scoring import PairedRows, mean_interval
+from ..runtime import Contract, Field, label_text, plain_value
+from ..scoring import PairedRows, Row, mean_interval
 from .figures import paired_json, row_digest
 
 LEVEL = 0.95
 SHOWN_CHARACTERS = 1000
 
-Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
-Row = Mapping[str, Any]
 Floats = NDArray[np.float64]
 
 

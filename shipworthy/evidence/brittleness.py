@@ -16,11 +16,9 @@ import numpy as np
 
 from ..examples import PERTURBATIONS, Perturbation
 from ..runtime import Contract, Field, Progress, plain_value
-from ..scoring import Evaluation, Metric, RowResult, evaluate, same_value
+from ..scoring import Evaluation, Many, Metric, Row, RowResult, evaluate, same_value
 from .battery import (
     LEVEL,
-    Many,
-    Row,
     carrier,
     copied_values,
     gap_between,

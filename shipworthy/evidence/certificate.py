@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..compiler import Gate
 from ..lms import Recorded
 from ..runtime import READ_NOTES, Program, Progress
-from ..scoring import Evaluation, Metric, Paired, look_level, paired_rows
+from ..scoring import Evaluation, Metric, Paired, PairedRows, Row, look_level, paired_rows
+from . import baselines
+from .batteries import run_batteries
 from .contest import FREE_ROWS, Contest, Opponent, Scored, run_contest
+from .facts import Facts
 from .figures import paired_json, rows_said, selective, summary, worst
+from .judge import judge
 from .out_of_scope import out_of_scope
+from .questions import questions
+from .rubric import ByHand, rubric
 
 SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot", "embedding_lr")
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,10 +67,12 @@ def certify(
     quick: bool,
     target: float,
     unfit: Sequence[Row] = (),
+    gate: Gate | None = None,
+    keep: Path | None = None,
     facts: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Certificate:
-    """Compare on the test rows, and judge by the default gate.
+    """Compare on the test rows, run the batteries, and judge by the gate.
 
     Args:
         program: the compiled program.
@@ -72,9 +82,12 @@ def certify(
         metric: scores a row; a sentence instead, where none can, that says why.
         look: the number of this look at these rows, from 1; the deciding interval has
             the level 1 - 0.05 / (look * (look + 1)).
-        quick: run what generates freely on a stratified sample, and leave out DSPy few-shot.
+        quick: run what generates freely on a stratified sample, and leave out DSPy few-shot,
+            embeddings and the batteries.
         target: the accuracy wanted of answered rows.
         unfit: inputs that no label fits, which should be handed over.
+        gate: by default the default one.
+        keep: a folder for batteries that are done, while others are not.
         facts: lineage for the page.
 
     Raises:
@@ -94,13 +107,18 @@ def certify(
     level = look_level(look)
     difference = _difference(ours, contest.prototype, level)
     against = {name: _difference(ours, entry, level) for name, entry in contest.baselines.items()}
-    verdict, reasons = _judge(difference, against, opponent)
-    reasons += _remarks(program, contest, quick, test)
+    batteries = None
+    if not quick:
+        scored = baselines.labelled(program.contract, test).outputs
+        batteries = run_batteries(
+            program, opponent, contest, test, scored, lm=lm, metric=metric, keep=keep, progress=progress
+        )
     data: dict[str, Any] = {
         "name": program.name,
         "digest": program.digest,
-        "verdict": verdict,
-        "reasons": reasons,
+        "verdict": "inconclusive",
+        "reasons": [],
+        "remarks": _remarks(program, contest, quick, test),
         "compiled": summary(ours, lm.id),
         "prototype": _prototype_summary(contest.prototype, opponent),
         "baselines": {
@@ -108,6 +126,7 @@ def certify(
             for name in SIMPLE
         },
         "difference": paired_json(difference, level),
+        "difference_by_output": _by_output(contest, level),
         "against": {name: paired_json(paired, level) for name, paired in against.items()},
         "selective": selective(ours, target),
         "out_of_scope": handed,
@@ -116,6 +135,11 @@ def certify(
         "quick": quick,
         "lm": program.spec.lm.id if program.spec.lm else None,
         "by_output": ours.by_output(),
+        "batteries": batteries,
+        "leaks": None,
+        "rubric": None,
+        "questions": None,
+        "gate": (gate or Gate()).as_json(),
         "errors": ours.errors,
         "rows": {"train": len(train), "test": len(test), "free": len(contest.sample)},
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -123,7 +147,23 @@ def certify(
     }
     rows_out = rows_said(test, program, contest.scored)
     data["worst"] = worst(rows_out, contest.scored)
-    return Certificate(data, tuple(rows_out), Measured(ours, metric))
+    return judged(Certificate(data, tuple(rows_out), Measured(ours, metric)), gate)
+
+
+def judged(certificate: Certificate, gate: Gate | None, **more: Any) -> Certificate:
+    """The certificate with the verdict of a gate, after `more` was added to its data."""
+    data = {**certificate.data, **more}
+    verdict, reasons = judge(data, gate)
+    return replace(certificate, data={**data, "verdict": verdict, "reasons": reasons + data["remarks"]})
+
+
+def with_readiness(
+    certificate: Certificate, facts: Facts, by_hand: Mapping[str, ByHand], gate: Gate | None
+) -> Certificate:
+    """The certificate with the rubric and the questions of production answered, judged anew."""
+    checks = (facts.rows or {}).get("checks")
+    leaks = {"exact": checks["leak"], "near": checks["near_leak"]} if checks else None
+    return judged(certificate, gate, leaks=leaks, rubric=rubric(facts, by_hand), questions=questions(facts))
 
 
 def page_of(certificate: Certificate) -> str:
@@ -156,31 +196,24 @@ def _difference(ours: Evaluation, other: Scored | None, level: float) -> Paired 
     return paired_rows(ours, theirs, at=rows).difference(level=level)
 
 
-def _judge(
-    difference: Paired | None, against: Mapping[str, Paired | None], opponent: Opponent
-) -> tuple[str, list[str]]:
-    """The default gate, with every reason."""
-    better = [name for name, paired in against.items() if paired is not None and paired.ci[1] < 0]
-    reasons = [
-        f"the simple baseline {name} is significantly better: {_points(against[name])}" for name in better
-    ]
-    if difference is None:
-        reasons.append("there is no prototype to compare with, so nothing can be said of an improvement")
-        return ("fail" if better else "inconclusive"), reasons
-    low, high = difference.ci
-    what = f"{_points(difference)} on {difference.n} test rows"
-    if low > 0:
-        reasons.append(f"better than the prototype: {what}")
-    elif high < 0:
-        reasons.append(f"worse than the prototype: {what}")
-    else:
-        reasons.append(f"not shown to be better than the prototype: {what}; more test rows may show it")
-    if better or high < 0:
-        return "fail", reasons
-    if low <= 0:
-        return "inconclusive", reasons
-    reasons.append("no simple baseline is significantly better")
-    return "pass", reasons
+def _by_output(contest: Contest, level: float) -> dict[str, Any]:
+    """Ours minus the prototype's, for each output by itself, on the rows scored on both sides."""
+    if contest.prototype is None:
+        return {}
+    places, theirs = contest.prototype
+    found = {}
+    for name in contest.ours.by_output():
+        pairs = [
+            (place, mine, other)
+            for place, result in zip(places, theirs.results, strict=True)
+            if (mine := contest.ours.results[place].by_output.get(name)) is not None
+            and (other := result.by_output.get(name)) is not None
+        ]
+        if pairs:
+            rows, mine_, other_ = (np.array(column) for column in zip(*pairs, strict=True))
+            paired = PairedRows(rows, mine_.astype(float), other_.astype(float), len(places) - len(pairs))
+            found[name] = paired_json(paired.difference(level=level), level)
+    return found
 
 
 def _remarks(program: Program, contest: Contest, quick: bool, test: Sequence[Row]) -> list[str]:
@@ -212,7 +245,8 @@ def _remarks(program: Program, contest: Contest, quick: bool, test: Sequence[Row
     if quick:
         remarks.append(
             f"quick: what generates freely ran on {len(contest.sample)} of {len(test)} test rows; "
-            "plain DSPy few-shot and the long batteries were left out"
+            "plain DSPy few-shot, embeddings with logistic regression, and brittleness, attacks, faults and "
+            "load were left out"
         )
     return remarks
 
@@ -225,10 +259,12 @@ def _nothing_to_measure(
         "digest": program.digest,
         "verdict": "inconclusive",
         "reasons": [why],
+        "remarks": [],
         "compiled": None,
         "prototype": None,
         "baselines": dict.fromkeys(SIMPLE),
         "difference": paired_json(None, look_level(look)),
+        "difference_by_output": {},
         "against": {},
         "selective": None,
         "out_of_scope": None,
@@ -237,6 +273,11 @@ def _nothing_to_measure(
         "quick": True,
         "lm": program.spec.lm.id if program.spec.lm else None,
         "by_output": {},
+        "batteries": None,
+        "leaks": None,
+        "rubric": None,
+        "questions": None,
+        "gate": None,
         "errors": 0,
         "rows": {"train": 0, "test": n_test, "free": 0},
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -244,15 +285,6 @@ def _nothing_to_measure(
         "worst": [],
     }
     return Certificate(data, ())
-
-
-def _points(paired: Paired | None) -> str:
-    if paired is None:
-        return "not measured"
-    low, high = (100 * bound for bound in paired.ci)
-    return (
-        f"{100 * paired.mean:+.1f} points ({100 * paired.ci_level:.4g} % interval {low:+.1f} to {high:+.1f})"
-    )
 
 
 def _prototype_summary(prototype: Scored | None, opponent: Opponent) -> dict[str, Any] | None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import RowError
 from ..examples import split_rows
 from ..lift import Prototype
 from ..lms import Recorded
-from ..runtime import Answer, Outcome, Program, Progress
-from ..scoring import Evaluation, Metric, evaluate
+from ..runtime import Program, Progress
+from ..scoring import Evaluation, Many, Metric, Row, evaluate
 from . import baselines
 from .prototype import answer_freely
 
 FREE_ROWS = 50
 """What generates freely runs on at most so many rows in the quick certificate."""
 
-Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
-Row = Mapping[str, Any]
 Scored = tuple[list[int], Evaluation]
 """Indices of test rows, and what was scored there."""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ArtifactError, RowError, ScoringError
 from ..examples import Kind, examine_rows, holds_secret
 from ..runtime import Contract, Program, StepTrace, read_artifact
-from ..scoring import slices
+from ..scoring import Row, slices
 from .folder import Folder, look_at_folder
 from .words import mask
 
@@ -30,7 +30,6 @@ TRACED = 5
 """So many test rows are answered once more, to see whether each step can be followed."""
 KINDS: tuple[Kind, ...] = ("contradiction", "leak", "near_leak", "secret")
 
-Row = Mapping[str, Any]
 Json = Mapping[str, Any]
 
 

@@ -15,13 +15,11 @@ from typing import Any
 from ..errors import DeadlineError, LMError, OutputError, OutsideError, RowError, ShipworthyError
 from ..lms import LM, deadline
 from ..runtime import Answer, Outcome, Progress, ordered_map
-from ..scoring import Evaluation, Metric, RowResult, evaluate, paired_rows
+from ..scoring import Evaluation, Many, Metric, Row, RowResult, evaluate, paired_rows
 from .faulty import KINDS, FaultyLM, SimulatedRow, simulated
 from .figures import paired_json
 from .shares import share_json
 
-Row = Mapping[str, Any]
-Many = Callable[[Iterable[Row]], Iterator[Outcome[Answer]]]
 RATES = (0.01, 0.05, 0.20)
 
 

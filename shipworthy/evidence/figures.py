@@ -9,14 +9,12 @@ import numpy as np
 
 from ..examples import digest_of
 from ..runtime import Contract, Program, plain_value
-from ..scoring import Evaluation, Paired, Promise, RowResult, binomial_lower, promises, rows_needed
+from ..scoring import Evaluation, Paired, Promise, Row, RowResult, binomial_lower, promises, rows_needed
 
 WORST = 12
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 """Shares of rows to answer, stated before any row was seen."""
 WRITERS = ("prototype", "constrained")
-
-Row = Mapping[str, Any]
 
 
 def summary(evaluation: Evaluation, lm: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,9 @@ import numpy as np
 from ..errors import DeadlineError, LMError, OverloadedError, RowError
 from ..lms import deadline
 from ..runtime import Admission, Progress, ordered_map
-from ..scoring import quantile
+from ..scoring import Row, quantile
 from .shares import share_json
 
-Row = Mapping[str, Any]
 FACTORS = (0.1, 1.0, 10.0)
 """Of the measured capacity: a tenth of it, 10 times that and 100 times that."""
 MOST = 20_000

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import RowError
-from ..runtime import Answer, Outcome
-from ..scoring import wilson
-
-Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
-Row = Mapping[str, Any]
+from ..scoring import Many, Row, wilson
 
 
 def out_of_scope(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from ..errors import ExamplesError, OutputError
 from ..examples import digest_of, load_table
 from ..lift import Prototype
 from ..lms import LM, Prompt, Usage
-from ..runtime import Answer, Contract, Field, Outcome, StepTrace, label_text, ordered_map, plain_value
+from ..runtime import Answer, Contract, Field, StepTrace, label_text, ordered_map, plain_value
+from ..scoring import Many
 
 MAX_TOKENS = 64
 """What a prototype may write where all outputs are decisions or numbers; text gets eight times that."""
@@ -21,8 +22,6 @@ NUMBER = re.compile(
 )
 """With commas between thousands or without. Dates, ranges and decimal commas are left: which one is meant?"""
 DECORATION = r"[\s*_`#>\-\"']*"
-
-Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
 
 
 def answer_freely(prototype: Prototype, contract: Contract, lm: LM) -> Many:

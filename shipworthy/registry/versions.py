@@ -248,6 +248,15 @@ class Registry:
                     return None
                 raise
 
+    def champion_facts(self, name: str) -> dict[str, Any]:
+        """The champion's version, and the verdict that its certificate had; None where there is none."""
+        version = self.champion(name)
+        if version is None:
+            return {"champion": None, "champion_verdict": None}
+        with self._errors():
+            tags = self._client.get_model_version(name, str(version)).tags
+        return {"champion": version, "champion_verdict": tags.get("shipworthy.verdict")}
+
     def _note(self, name: str, version: int, location: str, compiled: Compiled) -> None:
         if self._folder is None:
             return

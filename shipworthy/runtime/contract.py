@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union
 
 import pydantic
-from pydantic_core import SchemaError
+from pydantic_core import SchemaError, to_jsonable_python
 
 from ..errors import ContractError, OutputError, RowInputError
 from ..examples import canonical_json, digest_of
@@ -198,7 +198,7 @@ def value_text(value: Any) -> str:
 
 def plain_value(value: Any) -> Any:
     """A typed value as JSON holds it."""
-    return pydantic.TypeAdapter(Any).dump_python(value, mode="json")
+    return to_jsonable_python(value, inf_nan_mode="null")
 
 
 def object_schema(fields: Iterable[Field]) -> dict[str, Any]:

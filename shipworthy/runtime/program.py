@@ -69,6 +69,15 @@ class Program:
         self._lm = lm
         self._lock = threading.Lock()
 
+    def on(self, lm: LM) -> Program:
+        """The same program on another instance of its LM.
+
+        Raises:
+            ArtifactError: it is another LM.
+        """
+        own = lm if self.spec.lm is not None else None
+        return Program(self.spec, self._heads, lm=own, digest=self.digest, version=self.version)
+
     @property
     def lm(self) -> LM | None:
         """The LM, opened if it is not yet; None for a program that needs none."""

@@ -64,9 +64,11 @@ class Pace:
 
 def duration(seconds: float) -> str:
     """Seconds in words: `40 s`, `3 min 05 s`, `1.5 h`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min {seconds % 60:02.0f} s" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{seconds / 3600:.1f} h"
 
 
 def standing_cells(row: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """Numbers that one can stand on: metrics, evaluation and statistics, without opinions."""
 
 from .columns import RowResult
-from .evaluate import evaluate
+from .evaluate import Many, Row, evaluate
 from .metrics import (
     ENGLISH_ARTICLES,
     EXACT,
@@ -130,6 +130,7 @@ __all__ = [
     "Judge",
     "Length",
     "ListOf",
+    "Many",
     "Matches",
     "Metric",
     "Not",
@@ -141,6 +142,7 @@ __all__ = [
     "Promise",
     "Quantile",
     "Resampled",
+    "Row",
     "RowResult",
     "RowScore",
     "SetOf",

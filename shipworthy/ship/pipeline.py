@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +18,16 @@ from ..compiler import (
     Recipe,
     Student,
     compile_program,
+    gate_of,
     load_source,
     source_of,
 )
 from ..errors import ArtifactError, ExamplesError, InputError, NameTakenError
-from ..evidence import certify as make_certificate
-from ..evidence import page_of, row_digest
-from ..examples import Splits, atomic_folder, atomic_write, load_table, redact_value, rows_digest
+from ..examples import Splits, atomic_write, load_table, rows_digest
 from ..lift import (
     find_project,
-    load_labelled,
     make_project,
+    project_settings,
     read_prototype,
     write_examples,
     write_source,
@@ -37,23 +35,18 @@ from ..lift import (
 from ..lift import lift as infer
 from ..registry import Registry, resolve, tracking_uri
 from ..runtime import Progress, load_artifact, plain_value
-from ..scoring import Metric
+from .certifying import certify
 from .gate import hold_against
-from .metrics import certifying_metric
 from .notebook import default_progress
 from .reports import write_report
 from .results import Certified, Lift, Shipped
-from .rows import given_rows, prepare, prompt_notes, read_split, unfit_rows
+from .rows import given_rows, prepare, prompt_notes, read_split
 from .state import (
-    artifact_of,
     home_of,
     is_prototype,
-    lineage,
     need_examples,
-    opponent_of,
     price_of,
     project_for,
-    prototype_of,
     provenance_of,
     recorded,
     reflecting,
@@ -189,82 +182,6 @@ def compile(
     return dataclasses.replace(compiled, run=run)
 
 
-def certify(
-    program: str | Path,
-    *,
-    project: str | Path | None = None,
-    against: str | Path | None = None,
-    prototype_answers: str | Path | None = None,
-    test: str | Path | None = None,
-    out_of_scope: str | Path | None = None,
-    lm: str = "local",
-    quick: bool = False,
-    metric: Metric | None = None,
-    progress: Progress | None = None,
-) -> Certified:
-    """Certify the latest compile of a name, or an artifact, on test rows.
-
-    Args:
-        out_of_scope: a file of rows that no label fits, whose other columns than the inputs are
-            ignored; by default the project's `data/NAME/out_of_scope.jsonl`, if there is one.
-        metric: where the recipe has one that is not a name, and lies in no project: the same one.
-
-    Raises:
-        InputError: program, prototype or rows cannot be used.
-        LMError: the LM fails.
-        RegistryError: MLflow, where looks are counted, cannot be reached.
-    """
-    home = Path(project) if project else find_project(Path.cwd()) or Path.cwd()
-    progress = progress or default_progress()
-    artifact = artifact_of(home, program)
-    loaded = load_artifact(artifact)
-    name = loaded.name
-    contract = loaded.contract
-    rows = (
-        load_labelled(contract, load_table(test), needs_classes=False)
-        if test
-        else read_split(home, name, contract, "test")
-    )
-    unfit = unfit_rows(home, name, contract, out_of_scope)
-    train = read_split(home, name, contract, "train", needed=False)
-    train += read_split(home, name, contract, "dev", needed=False)
-    prototype = prototype_of(home, name, against)
-    provenance = json.loads((artifact / "provenance.json").read_bytes())
-    recipe = provenance.get("recipe", {})
-    lm_name = loaded.spec.lm.source if loaded.spec.lm else lm
-    registry = Registry(tracking_uri(home))
-    identity = ["certify", loaded.digest, rows_digest(plain_value(rows))]
-    with recorded(lm_name, home / ".shipworthy", identity, progress=progress) as model:
-        compiled = load_artifact(artifact, lm=model if loaded.spec.lm else None, version=name)
-        opponent = opponent_of(prototype, prototype_answers, contract, model)
-        digests = [row_digest(row, contract) for row in rows]
-        look = registry.look_at(digests, program=compiled.digest, opponent=opponent.digest)
-        certificate = make_certificate(
-            compiled,
-            opponent,
-            train,
-            rows,
-            lm=model,
-            metric=certifying_metric(recipe.get("metric", "exact"), metric, home, loaded, rows),
-            look=look,
-            quick=quick,
-            target=float(recipe.get("target", 0.9)),
-            unfit=unfit,
-            facts=lineage(provenance, artifact, home, prototype, quick),
-            progress=progress,
-        )
-    folder = home / ".shipworthy" / "certificates" / name / compiled.digest[:16]
-    with atomic_folder(folder) as temporary:
-        (temporary / "certificate.html").write_text(page_of(certificate), encoding="utf-8")
-        text = json.dumps(certificate.data, indent=1, ensure_ascii=False, allow_nan=False)
-        (temporary / "certificate.json").write_text(text, encoding="utf-8")
-        rows_kept = redact_value(list(certificate.rows))
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_kept)
-        (temporary / "rows.jsonl").write_text(lines, encoding="utf-8")
-    run = registry.log_certificate(certificate, folder, program=compiled.digest, opponent=opponent.digest)
-    return Certified(certificate, folder / "certificate.html", run)
-
-
 def ship(
     prototype: str | Path,
     examples: str | Path | None = None,
@@ -394,6 +311,7 @@ def _holds_against_champion(
     identity = ["gate", champion.digest, compiled.digest]
     with recorded(lm_name, home / ".shipworthy", identity) as model:
         champion = load_artifact(found.artifact, lm=model if champion.spec.lm else None)
-        ok, reason = hold_against(champion, version, compiled.recipe.gate, certified.certificate)
+        gate = gate_of(compiled.recipe.gate, project_settings(home))
+        ok, reason = hold_against(champion, version, gate, certified.certificate)
     certified.certificate.data["reasons"].append(reason)
     return ok

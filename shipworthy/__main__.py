@@ -1,0 +1,5 @@
+"""`python -m shipworthy` is the command `shipworthy`."""
+
+from .cli import main
+
+main()
