@@ -46,6 +46,7 @@ def render(data: Mapping[str, Any]) -> str:
     """The page for `Certificate.data`, or for the same read back from JSON."""
     contenders = _contenders(data)
     command = data["facts"].get("command")
+    remarks = data.get("remarks") or []
     batteries = data.get("batteries") or {}
     measured = {name: batteries.get(name) for name in BATTERIES}
     toc = contents(data, measured, _failures(data), reproducible=bool(command))
@@ -54,7 +55,8 @@ def render(data: Mapping[str, Any]) -> str:
     page = template("page.html.j2").render(
         data=data,
         verdict=VERDICTS.get(data["verdict"], ("?", str(data["verdict"]), "")),
-        reasons=[_in_words(reason) for reason in data["reasons"]],
+        reasons=[_in_words(reason) for reason in data["reasons"] if reason not in remarks],
+        remarks=[_in_words(remark) for remark in remarks],
         made=moment(data["made"]),
         contents=toc,
         contenders=contenders,
@@ -66,6 +68,7 @@ def render(data: Mapping[str, Any]) -> str:
         loaded=load_section(measured["load"]) if measured["load"] else None,
         unmeasured=[title for name, title in BATTERIES.items() if not measured[name]],
         readiness=rubric_section(readiness, anchors) if readiness else None,
+        by_output=_by_output(data),
         questions=questions_section(asked, anchors) if asked else [],
         cost=cost_section(contenders, asked),
         cards=[_card(row) for row in data["worst"]],
@@ -215,6 +218,14 @@ def _answer(said: Mapping[str, Any] | None, name: str, label: Any) -> dict[str, 
 def _failures(data: Mapping[str, Any]) -> int:
     compiled = data["compiled"]
     return round(compiled["n"] * (1 - compiled["score"])) if compiled else 0
+
+
+def _by_output(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    beside = data.get("difference_by_output") or {}
+    return [
+        {"name": name, "share": share, "difference": beside.get(name)}
+        for name, share in data["by_output"].items()
+    ]
 
 
 def _left_out(

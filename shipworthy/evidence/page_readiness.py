@@ -24,6 +24,8 @@ ANCHORS = (
     ("selective", "selective"),
     ("out_of_scope", "selective"),
     ("worst", "worst"),
+    ("digest", "lineage"),
+    ("rows", "lineage"),
     ("difference", "comparison"),
     ("against", "comparison"),
     ("baselines", "comparison"),
