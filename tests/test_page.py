@@ -168,14 +168,16 @@ def nothing() -> dict[str, Any]:
     return data
 
 
-def nasty() -> dict[str, Any]:
-    def spoil(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: spoil(item) for key, item in value.items()}
-        if isinstance(value, str):
-            return value + NASTY
-        return [spoil(item) for item in value] if isinstance(value, list) else value
+def spoil(value: Any) -> Any:
+    """The same with something nasty behind every text."""
+    if isinstance(value, dict):
+        return {key: spoil(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return value + NASTY
+    return [spoil(item) for item in value] if isinstance(value, list) else value
 
+
+def nasty() -> dict[str, Any]:
     data: dict[str, Any] = spoil(full())
     data["facts"][NASTY] = NASTY
     data["baselines"][NASTY] = summary(0.5, 10)
@@ -222,30 +224,46 @@ def read(data: dict[str, Any]) -> Reader:
     return Reader(render(data))
 
 
-@pytest.mark.parametrize("make", [full, quick, nothing, nasty])
-def test_page_is_well_formed_self_contained_and_accessible(make: Any) -> None:
-    data = make()
-    page = render(copy.deepcopy(data))
-    assert page == render(data) == render(data)
+def assert_sound(page: str) -> None:
+    """Well-formed, self-contained, and as accessible as can be told from the source."""
     page.encode("utf-8")
     reader = Reader(page)
     tags = [tag for tag, _ in reader.tags]
     assert not {"script", "link", "img", "iframe", "object", "form"} & set(tags)
     assert not re.search(r"https?://|@import|url\(", page)
+    names = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
+    assert len(names) == len(set(names))
     for _, attributes in reader.tags:
-        assert not any(name.startswith("on") or name in ("src", "href", "style") for name in attributes)
+        assert not any(name.startswith("on") or name in ("src", "style") for name in attributes)
+        assert "href" not in attributes or (attributes["href"] or "").removeprefix("#") in names
     assert reader.tags[0] == ("html", {"lang": "en"})
     assert [tags.count(tag) for tag in ("h1", "header", "main", "footer")] == [1, 1, 1, 1]
     levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
     assert all(after - level <= 1 for level, after in itertools.pairwise(levels))
     assert all("scope" in attributes for tag, attributes in reader.tags if tag == "th")
-    names = {attributes["id"] for _, attributes in reader.tags if "id" in attributes}
     for tag, attributes in reader.tags:
         if tag == "svg" and attributes.get("role") == "img":
-            assert set((attributes["aria-labelledby"] or "").split()) <= names
+            assert set((attributes["aria-labelledby"] or "").split()) <= set(names)
     assert "None" not in reader.text
     assert not re.search(r"\b(nan|inf|Undefined)\b", reader.text)
+
+
+def assert_within(reader: Reader) -> None:
+    """What is placed in per cent lies within its plot."""
+    for _, attributes in reader.tags:
+        for name in ("x", "x1", "x2", "y1", "y2", "cx", "cy", "width"):
+            value = attributes.get(name) or ""
+            if value.endswith("%"):
+                assert 0 <= float(value[:-1]) <= 100
+
+
+@pytest.mark.parametrize("make", [full, quick, nothing, nasty])
+def test_page_is_well_formed_self_contained_and_accessible(make: Any) -> None:
+    data = make()
+    page = render(copy.deepcopy(data))
+    assert page == render(data) == render(data)
+    assert_sound(page)
 
 
 def test_the_full_page_says_everything() -> None:
@@ -382,11 +400,7 @@ def test_plots_stay_within_their_frame(bounds: list[float]) -> None:
         if entry:
             entry.update(score=bounds[0], ci=bounds)
     data["selective"].update(curve=[[1.0, bounds[0]]], accuracy=bounds[0], target=bounds[1])
-    for _, attributes in read(data).tags:
-        for name in ("x", "x1", "x2", "y1", "y2", "cx", "cy"):
-            value = attributes.get(name) or ""
-            if value.endswith("%"):
-                assert 0 <= float(value[:-1]) <= 100
+    assert_within(read(data))
 
 
 def contrast(*colours: str) -> float:

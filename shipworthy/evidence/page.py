@@ -10,8 +10,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .page_batteries import attacks_section, brittleness_section
+from .page_contents import contents
+from .page_faults import faults_section, load_section
+from .page_readiness import cost_section, questions_section, rubric_section
+from .page_steps import steps_shown
 from .sheet import round_marks, template
-from .words import SPACE, count, interval, moment, percent, sentence, shown
+from .words import SPACE, count, interval, listed, moment, percent, sentence, shown
 
 RIGHT = {True: "right", False: "wrong", None: "not scored"}
 KEPT_RAW = 400
@@ -25,6 +30,7 @@ NAMES = {
     "embedding_lr": "embeddings + logistic regression",
     "majority": "always the commonest label",
 }
+BATTERIES = {"brittleness": "Brittleness", "attacks": "Attacks", "faults": "Faults", "load": "Load"}
 VERDICTS = {
     "pass": ("✓", "Pass", "The evidence holds. The program may take the prototype's place."),
     "fail": ("✕", "Fail", "The evidence speaks against the program. It should not take over."),
@@ -40,17 +46,34 @@ def render(data: Mapping[str, Any]) -> str:
     """The page for `Certificate.data`, or for the same read back from JSON."""
     contenders = _contenders(data)
     command = data["facts"].get("command")
+    remarks = data.get("remarks") or []
+    batteries = data.get("batteries") or {}
+    measured = {name: batteries.get(name) for name in BATTERIES}
+    toc = contents(data, measured, _failures(data), reproducible=bool(command))
+    anchors = [entry["anchor"] for entry in toc]
+    asked, readiness = data.get("questions"), data.get("rubric")
     page = template("page.html.j2").render(
         data=data,
         verdict=VERDICTS.get(data["verdict"], ("?", str(data["verdict"]), "")),
-        reasons=[_in_words(reason) for reason in data["reasons"]],
+        reasons=[_in_words(reason) for reason in data["reasons"] if reason not in remarks],
+        remarks=[_in_words(remark) for remark in remarks],
         made=moment(data["made"]),
+        contents=toc,
         contenders=contenders,
         plot=_score_plot(contenders),
         curve=_curve(data["selective"]),
+        brittle=brittleness_section(measured["brittleness"]) if measured["brittleness"] else None,
+        attacked=attacks_section(measured["attacks"]) if measured["attacks"] else None,
+        faulty=faults_section(measured["faults"]) if measured["faults"] else None,
+        loaded=load_section(measured["load"]) if measured["load"] else None,
+        unmeasured=[title for name, title in BATTERIES.items() if not measured[name]],
+        readiness=rubric_section(readiness, anchors) if readiness else None,
+        by_output=_by_output(data),
+        questions=questions_section(asked, anchors) if asked else [],
+        cost=cost_section(contenders, asked),
         cards=[_card(row) for row in data["worst"]],
         failures=_failures(data),
-        left_out=_left_out(data, contenders),
+        left_out=_left_out(data, contenders, measured),
         lineage=_lineage(data),
         command=" ".join(map(str, command)) if isinstance(command, list | tuple) else command,
     )
@@ -177,6 +200,7 @@ def _card(row: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "raw": None if raw is None else shown(raw),
         "raw_kept": KEPT_RAW if raw is not None and len(raw) >= KEPT_RAW else None,
+        "steps": steps_shown(compiled),
     }
 
 
@@ -196,7 +220,17 @@ def _failures(data: Mapping[str, Any]) -> int:
     return round(compiled["n"] * (1 - compiled["score"])) if compiled else 0
 
 
-def _left_out(data: Mapping[str, Any], contenders: Sequence[Mapping[str, Any]]) -> list[str]:
+def _by_output(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    beside = data.get("difference_by_output") or {}
+    return [
+        {"name": name, "share": share, "difference": beside.get(name)}
+        for name, share in data["by_output"].items()
+    ]
+
+
+def _left_out(
+    data: Mapping[str, Any], contenders: Sequence[Mapping[str, Any]], measured: Mapping[str, Any]
+) -> list[str]:
     """What this page does not show, a sentence each."""
     rows = data["rows"]
     found = [sentence(f"{entry['name']}: {entry['why']}") for entry in contenders if entry["summary"] is None]
@@ -211,9 +245,15 @@ def _left_out(data: Mapping[str, Any], contenders: Sequence[Mapping[str, Any]]) 
         found.append("Out-of-scope rows: none were given, so nothing is said of inputs that no label fits.")
     if _failures(data) > len(data["worst"]):
         found.append(f"{count(_failures(data) - len(data['worst']))} more failures are not shown.")
+    missing = [title for name, title in BATTERIES.items() if not measured[name]]
+    if missing:
+        found.append(
+            f"{listed(missing)}: this page says nothing about {'it' if len(missing) == 1 else 'them'}."
+        )
+    if not data.get("rubric"):
+        found.append("Readiness: the rubric was not scored.")
     return [
         *found,
-        "Brittleness, attacks, faults and load: this page says nothing about them.",
         "Personal data: e-mail addresses, phone numbers, card numbers and IBANs are masked in the rows. "
         "Names and postal addresses are not recognised. Read the page before you pass it on.",
     ]
@@ -227,12 +267,21 @@ def _lineage(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         "metric": f"{metric['name']}, version {metric['version']}" if metric else "none",
         "training rows": count(data["rows"]["train"]),
         "test rows": count(data["rows"]["test"]),
+        **_leaks(data.get("leaks")),
         "look at these rows": data["look"],
+        **({"gate": data["gate"]} if data.get("gate") else {}),
         "LM of the compiled program": data["lm"] or "none: it calls no LM",
         "made": moment(data["made"]),
     }
     facts = {name: value for name, value in data["facts"].items() if name != "command"}
     return [(sentence(str(name), ""), _fact(value)) for name, value in {**own, **facts}.items()]
+
+
+def _leaks(leaks: Mapping[str, int] | None) -> dict[str, str]:
+    if leaks is None:
+        return {}
+    said = f"{count(leaks['exact'])}, and {count(leaks['near'])} nearly so"
+    return {"test rows that are training rows": said}
 
 
 def _fact(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .facts import Facts
 from .readings import edge_cases, load_at
-from .words import SPACE, milliseconds, percent
+from .words import SPACE, milliseconds, percent, rate
 
 NOT_MEASURED = "Not measured."
 
@@ -71,7 +71,7 @@ def _load(facts: Facts) -> dict[str, Any]:
         else "nothing is accepted"
     )
     answer = (
-        f"At 100 times a tenth of its capacity ({found['rate']:,.3g} requests a second), "
+        f"At 100 times a tenth of its capacity ({rate(found['rate'])} requests a second), "
         f"{percent(found['shed'])} are turned away at once, and {percent(found['late'])} are answered too "
         f"late or not at all; {accepted}."
     )

@@ -19,6 +19,7 @@ FILTERS = (
     words.points,
     words.count,
     words.milliseconds,
+    words.rate,
     words.dollars,
     words.level,
     words.probability,
@@ -32,8 +33,8 @@ def template(name: str) -> Template:
 
 
 def round_marks(low: float, high: float) -> list[float]:
-    """Round marks from below `low` to above `high`, within 0 and 1, at most seven."""
-    step = next((step for step in (0.02, 0.05, 0.1) if (high - low) / step <= 5), 0.2)
+    """Round marks from below `low` to above `high`, none above 1, at most seven."""
+    step = next((step for step in (0.02, 0.05, 0.1, 0.2) if (high - low) / step <= 5), 0.5)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     last = max(last, first + 1)
     if last * step > 1:

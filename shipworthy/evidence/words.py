@@ -85,6 +85,13 @@ def milliseconds(number: float | None) -> str:
     return UNKNOWN if number is None else f"{number:,.0f}" if number >= 1 or number == 0 else f"<{SPACE}1"
 
 
+def rate(number: float | None) -> str:
+    """Requests a second to three digits, without exponent."""
+    if number is None:
+        return UNKNOWN
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
 def dollars(number: float | None) -> str:
     """US dollars a call to two significant digits, without exponent."""
     if number is None:
@@ -107,6 +114,12 @@ def sentence(text: str, end: str = ".") -> str:
     """With a capital letter, and an end."""
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + end
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them: `Attacks, faults and load`."""
+    small = [*names[:1], *(name[:1].lower() + name[1:] for name in names[1:])]
+    return " and ".join([", ".join(small[:-1]), small[-1]] if len(small) > 1 else small)
 
 
 def moment(made: str) -> str:
