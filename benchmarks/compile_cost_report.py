@@ -72,7 +72,7 @@ def report(keys: Sequence[Key]) -> str:
         if found.missing:
             parts.append(f"Not run, or not finished: {_listed(found.missing)}.")
         failed = [(*pair, unit["error"]) for pair, unit in found.units.items() if unit["error"]]
-        parts += [f"{peer}, {mode}: it failed ({error})." for peer, mode, error in failed]
+        parts += [f"{peer}, {mode}: it failed ({" ".join(error.split())})." for peer, mode, error in failed]
     return "\n\n".join(parts)
 
 
