@@ -71,8 +71,10 @@ def report(keys: Sequence[Key]) -> str:
         parts.append(budgets(found))
         if found.missing:
             parts.append(f"Not run, or not finished: {_listed(found.missing)}.")
-        failed = [(*pair, unit["error"]) for pair, unit in found.units.items() if unit["error"]]
-        parts += [f"{peer}, {mode}: it failed ({" ".join(error.split())})." for peer, mode, error in failed]
+        failed = [
+            (*pair, " ".join(unit["error"].split())) for pair, unit in found.units.items() if unit["error"]
+        ]
+        parts += [f"{peer}, {mode}: it failed ({error})." for peer, mode, error in failed]
     return "\n\n".join(parts)
 
 
