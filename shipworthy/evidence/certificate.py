@@ -21,6 +21,7 @@ from .facts import Facts
 from .figures import paired_json, rows_said, selective, summary, worst
 from .judge import judge
 from .out_of_scope import out_of_scope
+from .page_steps import with_steps
 from .questions import questions
 from .rubric import ByHand, rubric
 
@@ -146,7 +147,7 @@ def certify(
         "facts": dict(facts or {}),
     }
     rows_out = rows_said(test, program, contest.scored)
-    data["worst"] = worst(rows_out, contest.scored)
+    data["worst"] = with_steps(worst(rows_out, contest.scored), program)
     return judged(Certificate(data, tuple(rows_out), Measured(ours, metric)), gate)
 
 

@@ -112,7 +112,8 @@ def certify(
 def _write(certificate: Certificate, folder: Path) -> None:
     """The page, the data behind it, the summary for pull requests, and the rows with what was said."""
     with atomic_folder(folder) as temporary:
-        text = json.dumps(certificate.data, indent=1, ensure_ascii=False, allow_nan=False)
+        data = redact_value(certificate.data)
+        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
         rows = redact_value(list(certificate.rows))
         files = {
             "certificate.html": page_of(certificate),
