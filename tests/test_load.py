@@ -203,6 +203,15 @@ def test_what_is_down_and_what_is_wrong_in_us_is_raised_and_no_thread_is_left(er
     assert not set(threading.enumerate()) - before
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as at a terminal: a shell's background jobs ignore it, and so do tests that run in one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("loop", ["closed", "open"])
 def test_an_interrupt_ends_it_and_leaves_no_thread(loop: str) -> None:
     before = set(threading.enumerate())
