@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from class_sets import lifted
 from report import write_section
 
 import shipworthy as sw
@@ -36,12 +37,6 @@ SETS = ("clinc150-10", "banking77-10", "clinc150-40", "banking77-77")
 RESULTS = Path(__file__).parent / "results" / "accuracy"
 RUN, THAN = "third", "first"
 """The run that the page shows, and the one before it: the default compile of version 0.1's first commits."""
-PROMPT = """Classify what the user wants.
-
-Answer with exactly one of: {labels}
-
-Text: {{text}}
-Intent:"""
 
 
 def main() -> None:
@@ -76,13 +71,9 @@ def main() -> None:
 
 def run(folder: Path, name: str, free: int) -> dict[str, Any]:
     """Compile on the train rows, then score everything on the test rows."""
-    train_file, test_file = (folder / f"{name}.{split}.jsonl" for split in ("train", "test"))
-    labels = sorted({row["intent"] for row in load_table(train_file).rows})
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
-        prompt = home / "intent.md"
-        prompt.write_text(PROMPT.format(labels=", ".join(labels)))
-        made = sw.lift(prompt, train_file, into=home / "project", test=test_file)
+        made = lifted(home, folder, name)
         begun = time.monotonic()
         compiled = sw.compile("intent", project=made.project)
         compile_s = time.monotonic() - begun
@@ -100,7 +91,7 @@ def run(folder: Path, name: str, free: int) -> dict[str, Any]:
         theirs = evaluate(tfidf_lr(contract, train), rows, outputs=["intent"], metric=EXACT)
         step = max(1, len(rows) // free)
         sampled = rows[::step][:free]
-        prototype = read_prototype(prompt)
+        prototype = read_prototype(made.prompt)
         freely = evaluate(answer_freely(prototype, contract, lm), sampled, outputs=["intent"], metric=EXACT)
         print(f"{name}: TF-IDF {theirs.score:.3f}, the prompt {freely.score:.3f}", flush=True)
     ms = [result.ms for result in ours.results]

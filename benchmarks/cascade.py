@@ -19,6 +19,7 @@ from pathlib import Path
 
 import cascade_simulation
 import numpy as np
+from class_sets import lifted
 from report import write_section
 from targets import table, targets_table
 
@@ -29,12 +30,6 @@ from shipworthy.scoring import EXACT, Evaluation, evaluate, paired_difference, w
 
 SETS = ("clinc150-10", "clinc150-40")
 MARGINS = (0.01, 0.05)
-PROMPT = """Classify what the user wants.
-
-Answer with exactly one of: {labels}
-
-Text: {{text}}
-Intent:"""
 
 
 @dataclass(frozen=True)
@@ -78,14 +73,10 @@ def main() -> int:
 
 def run(folder: Path, name: str, margins: Sequence[float]) -> list[Ran]:
     """Compile without a cascade and with each margin, and score each on the test rows."""
-    train_file, test_file = (folder / f"{name}.{split}.jsonl" for split in ("train", "test"))
-    labels = sorted({row["intent"] for row in load_table(train_file).rows})
     found = []
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
-        prompt = home / "intent.md"
-        prompt.write_text(PROMPT.format(labels=", ".join(labels)))
-        made = sw.lift(prompt, train_file, into=home / "project", test=test_file)
+        made = lifted(home, folder, name)
         rows = [dict(row) for row in load_table(made.project / "data/intent/test.jsonl").rows]
         lm = Recorded(open_lm("local"), Journal(home / "calls.jsonl"))
         for margin in (None, *margins):

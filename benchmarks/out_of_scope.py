@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from class_sets import lifted
 from report import write_section
 from targets import table
 
@@ -25,12 +26,6 @@ from shipworthy.scoring import wilson
 SETS = ("clinc150-10", "clinc150-40")
 UNFIT = "clinc150-oos"
 SHARES = (0.0, 0.02, 0.05, 0.1)
-PROMPT = """Classify what the user wants.
-
-Answer with exactly one of: {labels}
-
-Text: {{text}}
-Intent:"""
 
 
 def main() -> None:
@@ -46,21 +41,16 @@ def main() -> None:
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         for name in given.sets or SETS:
-            project = _project(Path(folder) / name, given.folder, name)
+            home = Path(folder) / name
+            home.mkdir()
+            project = lifted(home, given.folder, name).project
             test = list(load_table(given.folder / f"{name}.test.jsonl").rows)
             for share in given.outliers or SHARES:
                 lines.append((name, f"{share:.0%}", *_measured(project, share, test, unfit)))
     heads = ("set", "`outliers`", "usual rows handed over", "of those answered right", "others handed over")
-    write_section("out_of_scope", "python benchmarks/out_of_scope.py FOLDER", table(heads, lines))
-
-
-def _project(home: Path, folder: Path, name: str) -> Path:
-    home.mkdir()
-    labels = sorted({str(row["intent"]) for row in load_table(folder / f"{name}.train.jsonl").rows})
-    prompt = home / "intent.md"
-    prompt.write_text(PROMPT.format(labels=", ".join(labels)), encoding="utf-8")
-    sw.lift(prompt, folder / f"{name}.train.jsonl", into=home / "project", test=folder / f"{name}.test.jsonl")
-    return home / "project"
+    options = "".join(f" --set {name}" for name in given.sets or ())
+    options += "".join(f" --outliers {share}" for share in given.outliers or ())
+    write_section("out_of_scope", f"python benchmarks/out_of_scope.py FOLDER{options}", table(heads, lines))
 
 
 def _measured(

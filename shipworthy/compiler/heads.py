@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,18 @@ def cross_fit(
     return result
 
 
+def cross_fit_head(
+    head_of: Callable[[NDArray[np.intp]], ReadoutHead], features: Matrix, folds: Folds, shape: tuple[int, int]
+) -> Matrix:
+    """`cross_fit` of a head that `head_of` fits on the rows it is given; features have shape (N, K)."""
+
+    def fit(chosen: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Matrix]:
+        head = head_of(chosen)
+        return lambda held: np.stack([head.log_probabilities(features[i]) for i in held])
+
+    return cross_fit(fit, folds, shape)
+
+
 def fit_readout(
     features: Matrix,
     classes: NDArray[np.intp],
@@ -108,12 +121,8 @@ def fit_linear(
         return fit_readout(features[chosen], classes[chosen], n_classes, nameless, c=c)
 
     def loss(c: float) -> float:
-        def fit(chosen: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Matrix]:
-            fitted = head(chosen, c)
-            return lambda held: np.stack([fitted.log_probabilities(features[i]) for i in held])
-
         folds = oof_folds(classes.tolist(), n_dev=0, seed=0)
-        held_out = cross_fit(fit, folds, (len(classes), n_classes))
+        held_out = cross_fit_head(partial(head, c=c), features, folds, (len(classes), n_classes))
         rows = held_out_rows(folds) if folds else np.arange(0)
         return -float(held_out[rows, classes[rows]].mean()) if len(rows) else 0.0
 

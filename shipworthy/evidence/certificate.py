@@ -96,10 +96,11 @@ def certify(
     """
     progress = progress or Progress()
     if isinstance(metric, str):
-        return _nothing_to_measure(program, len(test), look, facts or {}, f"cannot certify: {metric}")
+        data = _unmeasured(program, len(test), look, facts or {})
+        return Certificate({**data, "reasons": [f"cannot certify: {metric}"]}, ())
     if not test:
         why = "there are no test rows: give at least 50 labelled rows that were not used to compile"
-        return _nothing_to_measure(program, 0, look, facts or {}, why)
+        return Certificate({**_unmeasured(program, 0, look, facts or {}), "reasons": [why]}, ())
     contest = run_contest(
         program, opponent, train, test, lm=lm, metric=metric, quick=quick, progress=progress
     )
@@ -114,11 +115,8 @@ def certify(
         batteries = run_batteries(
             program, opponent, contest, test, scored, lm=lm, metric=metric, keep=keep, progress=progress
         )
-    data: dict[str, Any] = {
-        "name": program.name,
-        "digest": program.digest,
-        "verdict": "inconclusive",
-        "reasons": [],
+    data = {
+        **_unmeasured(program, len(test), look, facts or {}),
         "remarks": _remarks(program, contest, quick, test),
         "compiled": summary(ours, lm.id),
         "prototype": _prototype_summary(contest.prototype, opponent),
@@ -131,20 +129,13 @@ def certify(
         "against": {name: paired_json(paired, level) for name, paired in against.items()},
         "selective": selective(ours, target),
         "out_of_scope": handed,
-        "look": look,
         "metric": {"name": metric.name, "version": metric.version},
         "quick": quick,
-        "lm": program.spec.lm.id if program.spec.lm else None,
         "by_output": ours.by_output(),
         "batteries": batteries,
-        "leaks": None,
-        "rubric": None,
-        "questions": None,
         "gate": (gate or Gate()).as_json(),
         "errors": ours.errors,
         "rows": {"train": len(train), "test": len(test), "free": len(contest.sample)},
-        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "facts": dict(facts or {}),
     }
     rows_out = rows_said(test, program, contest.scored)
     data["worst"] = with_steps(worst(rows_out, contest.scored), program)
@@ -253,14 +244,13 @@ def _remarks(program: Program, contest: Contest, quick: bool, test: Sequence[Row
     return remarks
 
 
-def _nothing_to_measure(
-    program: Program, n_test: int, look: int, facts: Mapping[str, Any], why: str
-) -> Certificate:
-    data: dict[str, Any] = {
+def _unmeasured(program: Program, n_test: int, look: int, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Every key of a certificate, as it is where nothing was measured."""
+    return {
         "name": program.name,
         "digest": program.digest,
         "verdict": "inconclusive",
-        "reasons": [why],
+        "reasons": [],
         "remarks": [],
         "compiled": None,
         "prototype": None,
@@ -286,7 +276,6 @@ def _nothing_to_measure(
         "facts": dict(facts),
         "worst": [],
     }
-    return Certificate(data, ())
 
 
 def _prototype_summary(prototype: Scored | None, opponent: Opponent) -> dict[str, Any] | None:

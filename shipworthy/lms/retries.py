@@ -67,9 +67,7 @@ class Retries:
                     raise
                 waited += wait
                 if wait >= WORTH_SAYING:
-                    self.say(
-                        f"{self.name} fails for now ({type(error).__name__}); trying again in {wait:.0f} s"
-                    )
+                    self.say(f"{fails}; trying again in {wait:.0f} s")
                 self.sleep(wait)
         raise LMError(f"{self.name}: no reply")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ from ...runtime import (
     student_text,
 )
 from ..draft import Candidate, Context, Draft, Row
-from ..heads import Matrix, cross_fit, fit_readout, oof_folds
+from ..heads import cross_fit_head, fit_readout, oof_folds
 from ..race import race_order
 from .student import Student
 
@@ -168,12 +168,8 @@ class Readout:
             head = fit_readout(shown, classes[chosen], len(choices), narrow, c=c, shrinkage=shrinkage)
             return head if look.all() else _spread(head, look)
 
-        def fit(chosen: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Matrix]:
-            head = head_of(chosen)
-            return lambda held: np.stack([head.log_probabilities(features[i]) for i in held])
-
         folds = oof_folds(labels, n_dev=draft.n_dev, seed=context.seed)
-        held_out = cross_fit(fit, folds, (len(labels), len(choices)))
+        held_out = cross_fit_head(head_of, features, folds, (len(labels), len(choices)))
         return Candidate(head_of(np.arange(len(labels))), held_out, reads)
 
 
