@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +16,10 @@ from ..compiler import fit_linear, fit_student
 from ..errors import OutputError
 from ..examples import canonical_json
 from ..lift import Prototype
-from ..lms import LM, Recorded
-from ..runtime import Answer, Contract, Progress, StepTrace, ordered_map, student_text, wire_schema
+from ..lms import LM, Recorded, tallied
+from ..runtime import Answer, Contract, Outcome, Progress, StepTrace, ordered_map, student_text, wire_schema
 from ..scoring import Many
-from .prototype import answer_from_text, prompt_of
+from .prototype import answer_from_text, max_tokens, prompt_of
 
 STUDENT_C = 30.0
 EMBEDDING_C = (0.001, 0.01, 0.1, 1.0)
@@ -101,7 +103,7 @@ def embedding_lr(
             outputs[name] = choices[int(np.argmax(head.log_probabilities(vector)))]
         return outputs
 
-    return _many(answer, lm)
+    return _many(answer)
 
 
 def constrained(prototype: Prototype, contract: Contract, lm: LM) -> Many:
@@ -120,7 +122,11 @@ def constrained(prototype: Prototype, contract: Contract, lm: LM) -> Many:
 def dspy_few_shot(
     contract: Contract, instruction: str, train: Sequence[Mapping[str, Any]], lm: Recorded
 ) -> Many:
-    """Plain DSPy: its own adapter and `LabeledFewShot` with 8 demos, on the same LM."""
+    """Plain DSPy: its own adapter and `LabeledFewShot` with 8 demos, on the same LM.
+
+    It may write twice what the prototype may, for the marks around each output: after the right answer
+    a small LM may go on for ever.
+    """
     import dspy
 
     from ..lms.dspy_engine import dspy_lm
@@ -131,7 +137,7 @@ def dspy_few_shot(
         dspy.Predict(signature_of(contract, instruction)),
         trainset=[dspy.Example(**row).with_inputs(*inputs) for row in train],
     )
-    engine = dspy_lm(lm)
+    engine = dspy_lm(lm, max_tokens=2 * max_tokens(contract))
 
     def answer(row: Mapping[str, Any]) -> dict[str, Any]:
         with dspy.context(lm=engine, adapter=dspy.ChatAdapter()):
@@ -141,24 +147,40 @@ def dspy_few_shot(
                 raise OutputError(f"{type(error).__name__}: {str(error)[:200]}") from error
         return {field.name: prediction.get(field.name) for field in contract.outputs}
 
-    return _many(answer, lm)
+    many = _many(answer, workers=lm.workers)
+
+    def silent(rows: Iterable[Mapping[str, Any]]) -> Iterator[Outcome[Answer]]:
+        with _silent("dspy"):
+            yield from many(rows)
+
+    return silent
 
 
-def _many(answer: Callable[[Mapping[str, Any]], dict[str, Any]], lm: Recorded | None = None) -> Many:
-    """A function of one row as a contender: one row at a time, timed, with the LM's usage counted."""
+@contextmanager
+def _silent(logger: str) -> Iterator[None]:
+    """Without the logger's warnings: a cut or unreadable answer is counted, and none of the user's doing."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def _many(answer: Callable[[Mapping[str, Any]], dict[str, Any]], *, workers: int = 1) -> Many:
+    """A function of one row as a contender: timed, with the LM's usage counted."""
 
     def timed(row: Mapping[str, Any]) -> Answer:
-        before = (lm.usage, lm.calls) if lm is not None else None
         begun = time.perf_counter()
-        outputs = answer(row)
-        ms = (time.perf_counter() - begun) * 1e3
-        tokens_in = tokens_out = calls = 0
-        if lm is not None and before is not None:
-            tokens_in = lm.usage.tokens_in - before[0].tokens_in
-            tokens_out = lm.usage.tokens_out - before[0].tokens_out
-            calls = lm.calls - before[1]
-            ms = max(ms, lm.usage.ms - before[0].ms)  # a call from the store counts as when it was made
-        step = StepTrace("baseline", (), (), outputs, {}, {}, True, ms, tokens_in, tokens_out, calls)
+        with tallied() as asked:
+            outputs = answer(row)
+        usage = asked.usage
+        # A call from the store counts as when it was made.
+        ms = max((time.perf_counter() - begun) * 1e3, usage.ms)
+        step = StepTrace(
+            "baseline", (), (), outputs, {}, {}, True, ms, usage.tokens_in, usage.tokens_out, asked.calls
+        )
         return Answer(outputs, {}, True, (step,))
 
-    return lambda rows: ordered_map(timed, rows, workers=1)
+    return lambda rows: ordered_map(timed, rows, workers=workers)

@@ -84,7 +84,7 @@ def certify(
         look: the number of this look at these rows, from 1; the deciding interval has
             the level 1 - 0.05 / (look * (look + 1)).
         quick: run what generates freely on a stratified sample, and leave out DSPy few-shot,
-            embeddings and the batteries.
+            embeddings and the batteries. DSPy few-shot runs on such a sample always.
         target: the accuracy wanted of answered rows.
         unfit: inputs that no label fits, which should be handed over.
         gate: by default the default one.
@@ -235,6 +235,9 @@ def _remarks(program: Program, contest: Contest, quick: bool, test: Sequence[Row
     ]
     modes = {read.mode for step in program.spec.steps.values() if step.decide for read in step.decide.reads}
     remarks += [READ_NOTES[mode] for mode in sorted(modes) if mode in READ_NOTES]
+    few = contest.baselines.get("dspy_few_shot")
+    if few is not None and len(few[0]) < len(test):
+        remarks.append(f"plain DSPy few-shot ran on {len(few[0])} of {len(test)} test rows")
     if quick:
         remarks.append(
             f"quick: what generates freely ran on {len(contest.sample)} of {len(test)} test rows; "

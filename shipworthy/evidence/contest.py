@@ -105,7 +105,8 @@ def run_contest(
     if not quick:
         step = program.spec.steps[program.spec.flow[0]]
         many = baselines.dspy_few_shot(contract, step.instruction, train, lm)
-        found["dspy_few_shot"] = score("scoring plain DSPy few-shot", many, everything)
+        few = stratified(test, program, FREE_ROWS)  # the longest prompt, and the longest answers
+        found["dspy_few_shot"] = score("scoring plain DSPy few-shot", many, few)
     if not quick and train and lm.embeds and program.contract.decisions:
         many = baselines.embedding_lr(program.contract, train, lm, progress=progress)
         found["embedding_lr"] = score("scoring embeddings with logistic regression", many, everything)

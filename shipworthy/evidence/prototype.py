@@ -26,14 +26,19 @@ DECORATION = r"[\s*_`#>\-\"']*"
 
 def answer_freely(prototype: Prototype, contract: Contract, lm: LM) -> Many:
     """The prototype on an LM: rendered, generated freely, and read generously."""
-    texts = [own for own in contract.outputs if own.choices is None and own.schema.get("type") == "string"]
-    max_tokens = 8 * MAX_TOKENS if texts else MAX_TOKENS
+    most = max_tokens(contract)
 
     def answer(row: Mapping[str, Any]) -> Answer:
-        generation = lm.generate(prompt_of(prototype, row), max_tokens=max_tokens)
+        generation = lm.generate(prompt_of(prototype, row), max_tokens=most)
         return answer_from_text(generation.text, contract, generation.usage)
 
     return lambda rows: ordered_map(answer, rows, workers=lm.workers)
+
+
+def max_tokens(contract: Contract) -> int:
+    """What who writes freely may write of an answer."""
+    texts = [own for own in contract.outputs if own.choices is None and own.schema.get("type") == "string"]
+    return 8 * MAX_TOKENS if texts else MAX_TOKENS
 
 
 def prompt_of(prototype: Prototype, row: Mapping[str, Any]) -> Prompt:

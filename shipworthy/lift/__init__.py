@@ -5,8 +5,9 @@ a person would have written, and `load_labelled` reads rows under that contract.
 here runs a prompt or imports dspy; the text of prompts and labels is never executed.
 """
 
+from .draft import Unmapped
 from .labelled import load_inputs, load_labelled, write_examples
-from .lifting import Lifted, Unmapped, lift
+from .lifting import Lifted, lift
 from .project import find_project, make_project, project_settings
 from .prototype import Prototype, read_prototype
 from .source import write_source

@@ -17,21 +17,13 @@ from ..runtime import Contract, Field
 from .braces import nearly_slots
 from .columns import Column, read_column, share_found, why_left_out
 from .describe import describe
+from .draft import Unmapped
 from .infer import infer_input, infer_output
 from .names import check_fields
 from .prose import instruction_of
 from .prototype import Prototype
 
 TEXT: Mapping[str, Any] = {"type": "string"}
-
-
-@dataclass(frozen=True)
-class Unmapped:
-    """A part of the prototype that no part of the lifted program stands for."""
-
-    what: str
-    where: str
-    why: str
 
 
 @dataclass(frozen=True)

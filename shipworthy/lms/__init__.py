@@ -11,7 +11,7 @@ from .dspy_import import import_dspy
 from .hosted_errors import translated
 from .journal import Journal
 from .open import open_lm
-from .recorded import Recorded
+from .recorded import Recorded, tallied
 from .retries import PATIENCE, Retries
 from .weights import cache_folder, ensure_weights, file_sha256
 
@@ -37,6 +37,7 @@ __all__ = [
     "import_dspy",
     "open_lm",
     "past_deadline",
+    "tallied",
     "time_left",
     "translated",
 ]

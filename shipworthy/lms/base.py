@@ -61,6 +61,15 @@ class Usage:
         """Tokens read and written."""
         return self.tokens_in + self.tokens_out
 
+    def __add__(self, other: Usage) -> Usage:
+        """Of both."""
+        return Usage(
+            self.tokens_in + other.tokens_in,
+            self.tokens_cached + other.tokens_cached,
+            self.tokens_out + other.tokens_out,
+            self.ms + other.ms,
+        )
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -29,8 +29,11 @@ DROPPED = ("temperature", "top_p", "top_k", "seed")
 REFUSED = ("stop", "tool_choice", "reasoning", "logprobs", "frequency_penalty", "presence_penalty")
 
 
-def dspy_lm(lm: LM) -> Any:
+def dspy_lm(lm: LM, *, max_tokens: int | None = None) -> Any:
     """A `dspy.LM` that asks `lm`; closing it leaves `lm` open.
+
+    Args:
+        max_tokens: what an answer may have where a request names no limit; by default `MAX_TOKENS`.
 
     Raises:
         MissingExtraError: dspy is not installed.
@@ -39,7 +42,14 @@ def dspy_lm(lm: LM) -> Any:
     import dspy
 
     model = lm.id if lm.id.startswith("local/") else f"local/{lm.id}"
-    return dspy.LM(model, engine=Engine(lm), async_engine=AsyncEngine(lm), cache=False, num_retries=0)
+    return dspy.LM(
+        model,
+        engine=Engine(lm),
+        async_engine=AsyncEngine(lm),
+        cache=False,
+        num_retries=0,
+        max_tokens=max_tokens,
+    )
 
 
 class _Engine:

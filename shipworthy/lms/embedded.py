@@ -150,7 +150,7 @@ class Embedded:
         """The mean of the last layer's states over the text's tokens, of length 1; one text at a time."""
         with self._embedding:
             if self._embedder is None:
-                self._embedder = LlamaServer(self._path, context=EMBEDS, embeds=True)
+                self._embedder = LlamaServer(self._path, context=EMBEDS, threads=self.workers, embeds=True)
             tokens = self._embedder.tokenize(text or " ", control=False, first=True)[: EMBEDS - 1]
             start = time.perf_counter()
             vector = self._embedder.embed(tokens)

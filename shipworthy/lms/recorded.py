@@ -7,8 +7,10 @@ asked the same before.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +20,33 @@ from ..errors import LMError
 from ..examples import digest_of
 from .base import LM, Embedding, Embeds, Generation, Prompt, Question, Scores, Token, Usage
 from .journal import Journal
+
+
+@dataclass
+class Tally:
+    """Calls to recorded LMs, and what they consumed: from the journal, what they took when they were made."""
+
+    calls: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+    def add(self, usage: Usage) -> None:
+        """One more call."""
+        self.calls += 1
+        self.usage = self.usage + usage
+
+
+_tally: ContextVar[Tally | None] = ContextVar("_tally", default=None)
+
+
+@contextmanager
+def tallied() -> Iterator[Tally]:
+    """What is asked inside, on this thread: for code that returns no usage of its own."""
+    tally = Tally()
+    token = _tally.set(tally)
+    try:
+        yield tally
+    finally:
+        _tally.reset(token)
 
 
 class Recorded:
@@ -123,14 +152,9 @@ class Recorded:
         with self._lock:
             self.calls += 1
             self.made += made
-            total = self.usage
-            self.usage = replace(
-                total,
-                tokens_in=total.tokens_in + usage.tokens_in,
-                tokens_cached=total.tokens_cached + usage.tokens_cached,
-                tokens_out=total.tokens_out + usage.tokens_out,
-                ms=total.ms + usage.ms,
-            )
+            self.usage = self.usage + usage
+        if (tally := _tally.get()) is not None:
+            tally.add(usage)
 
 
 @lru_cache(maxsize=64)

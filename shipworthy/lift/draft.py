@@ -1,0 +1,152 @@
+"""What a reader makes of a prototype: prompts as templates, and what is known of types.
+
+Every format ends here, so that inferring types, writing source and running the prototype
+know one shape only. A reader states what its format states; it infers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from ..runtime import Demo, Field
+from .pieces import Piece
+
+Schema = Mapping[str, Any]
+Role = Literal["system", "user", "assistant"]
+
+
+class Template(Protocol):
+    """A text with places that a row's values fill.
+
+    Attributes:
+        text: as the file has it.
+        inputs: names in order of first appearance, with what the template itself shows of their
+            type, as a JSON Schema: `{}` where it shows nothing.
+    """
+
+    text: str
+    inputs: Mapping[str, Schema]
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """All of its words, and its slots, in order; conditions and loops are told in words."""
+        ...
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """The text of one row; values are data, whatever they hold.
+
+        Raises:
+            RowInputError: a value is missing, or the template cannot be filled with it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a prompt."""
+
+    role: Role
+    template: Template
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One way to ask: the messages in order; `label` tells candidates apart."""
+
+    messages: tuple[Message, ...]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function that the LM may call: its parameters as a JSON Schema object."""
+
+    name: str
+    description: str = ""
+    parameters: Schema = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepDraft:
+    """One step as its format states it.
+
+    Attributes:
+        name: a Python name.
+        prompts: candidates, the one in use first; at least one.
+        inputs: those whose type the format states. Other inputs are the templates' own.
+        outputs: those that the format states; empty where nothing says what comes out.
+        reasons: for each stated field, where it is stated.
+        demos: worked examples with typed values.
+        guardrails: names of functions that check an answer.
+        reads: earlier steps whose outputs this one is given, in order.
+    """
+
+    name: str
+    prompts: tuple[Prompt, ...]
+    inputs: tuple[Field, ...] = ()
+    outputs: tuple[Field, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    demos: tuple[Demo, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    guardrails: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Router:
+    """A decision of `step` that says which step follows; None ends there."""
+
+    step: str
+    output: str
+    to: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """An assertion about an answer that can be run exactly.
+
+    Attributes:
+        kind: its name in the format, such as `icontains`.
+        value: what it compares with.
+        row: index into the draft's rows, or None where it holds for all.
+        where: its place, for people.
+    """
+
+    kind: str
+    value: Any
+    row: int | None
+    where: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Unmapped:
+    """A part of the prototype that no part of the lifted program stands for."""
+
+    what: str
+    where: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A prototype as it was read.
+
+    Attributes:
+        steps: in an order in which they can run.
+        rows: examples that the prototype brings, inputs and labels by name.
+        defaults: values of inputs where a row has none.
+    """
+
+    steps: tuple[StepDraft, ...]
+    router: Router | None = None
+    rows: tuple[Mapping[str, Any], ...] = ()
+    checks: tuple[Check, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    unmapped: tuple[Unmapped, ...] = ()
+
+
+def one_step(name: str, messages: Sequence[Message], **stated: Any) -> Draft:
+    """The draft of a single prompt."""
+    return Draft((StepDraft(name, (Prompt(tuple(messages)),), **stated),))
