@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..compiler import fit_linear, fit_student
 from ..errors import OutputError
@@ -83,10 +84,14 @@ def embedding_lr(
         LMError: the LM fails, or gives no embeddings.
     """
     fallback = majority(contract, train)
+
+    def embed(row: Mapping[str, Any]) -> NDArray[np.float32]:
+        return lm.embed(student_text(contract, row)).vector
+
     vectors = []
     progress.start("embedding the training rows", len(train))
-    for row in train:
-        vectors.append(lm.embed(student_text(contract, row)).vector)
+    for outcome in ordered_map(embed, train, workers=lm.workers):
+        vectors.append(outcome.unwrap())
         progress.advance(len(vectors))
     progress.finish()
     features = np.stack(vectors).astype(np.float64)
@@ -98,12 +103,12 @@ def embedding_lr(
 
     def answer(row: Mapping[str, Any]) -> dict[str, Any]:
         outputs = dict(next(fallback([row])).unwrap().outputs)
-        vector = lm.embed(student_text(contract, row)).vector
+        vector = embed(row)
         for name, (choices, head) in heads.items():
             outputs[name] = choices[int(np.argmax(head.log_probabilities(vector)))]
         return outputs
 
-    return _many(answer)
+    return _many(answer, workers=lm.workers)
 
 
 def constrained(prototype: Prototype, contract: Contract, lm: LM) -> Many:

@@ -24,8 +24,8 @@ from .load import load
 from .prototype import answer_freely
 from .reworded import reworded_prototypes
 
-BRITTLE_ROWS = 20
-ATTACKED_ROWS = 20
+BRITTLE_ROWS = 14
+ATTACKED_ROWS = 14
 ATTACKS_A_ROW = 8
 FAULTY_ROWS = 100
 DEADLINE_S = 10.0

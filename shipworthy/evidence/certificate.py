@@ -19,7 +19,7 @@ from .batteries import run_batteries
 from .contest import FREE_ROWS, Contest, Opponent, Scored, run_contest
 from .facts import Facts
 from .figures import paired_json, rows_said, selective, summary, worst
-from .judge import judge
+from .judge import judge, under_stress
 from .out_of_scope import out_of_scope
 from .page_steps import with_steps
 from .questions import questions
@@ -83,8 +83,8 @@ def certify(
         metric: scores a row; a sentence instead, where none can, that says why.
         look: the number of this look at these rows, from 1; the deciding interval has
             the level 1 - 0.05 / (look * (look + 1)).
-        quick: run what generates freely on a stratified sample, and leave out DSPy few-shot,
-            embeddings and the batteries. DSPy few-shot runs on such a sample always.
+        quick: run the prototype on a stratified sample, as all else that generates freely is
+            always, and leave out DSPy few-shot, embeddings and the batteries.
         target: the accuracy wanted of answered rows.
         unfit: inputs that no label fits, which should be handed over.
         gate: by default the default one.
@@ -146,7 +146,8 @@ def judged(certificate: Certificate, gate: Gate | None, **more: Any) -> Certific
     """The certificate with the verdict of a gate, after `more` was added to its data."""
     data = {**certificate.data, **more}
     verdict, reasons = judge(data, gate)
-    return replace(certificate, data={**data, "verdict": verdict, "reasons": reasons + data["remarks"]})
+    reasons += [*under_stress(data), *data["remarks"]]
+    return replace(certificate, data={**data, "verdict": verdict, "reasons": reasons})
 
 
 def with_readiness(
@@ -235,9 +236,11 @@ def _remarks(program: Program, contest: Contest, quick: bool, test: Sequence[Row
     ]
     modes = {read.mode for step in program.spec.steps.values() if step.decide for read in step.decide.reads}
     remarks += [READ_NOTES[mode] for mode in sorted(modes) if mode in READ_NOTES]
-    few = contest.baselines.get("dspy_few_shot")
-    if few is not None and len(few[0]) < len(test):
-        remarks.append(f"plain DSPy few-shot ran on {len(few[0])} of {len(test)} test rows")
+    if not quick and len(contest.sample) < len(test):
+        remarks.append(
+            f"the constrained prompt and plain DSPy few-shot ran on {len(contest.sample)} of {len(test)} "
+            "test rows"
+        )
     if quick:
         remarks.append(
             f"quick: what generates freely ran on {len(contest.sample)} of {len(test)} test rows; "

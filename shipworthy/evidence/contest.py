@@ -15,7 +15,7 @@ from . import baselines
 from .prototype import answer_freely
 
 FREE_ROWS = 50
-"""What generates freely runs on at most so many rows in the quick certificate."""
+"""What generates freely runs on at most so many rows; the prototype only in the quick certificate."""
 
 Scored = tuple[list[int], Evaluation]
 """Indices of test rows, and what was scored there."""
@@ -45,7 +45,7 @@ class Contest:
     Attributes:
         ours: the compiled program, on all rows.
         baselines: by name; prototype: None where it could not be measured.
-        sample: the rows on which what generates freely was run.
+        sample: the rows on which what generates freely was run, the prototype aside in a full certificate.
         asks: `compiled`, and `prototype` where it runs on the LM at hand: who can be asked more.
     """
 
@@ -81,7 +81,7 @@ def run_contest(
     contract = baselines.labelled(program.contract, test)
     outputs = [field.name for field in contract.outputs]
     everything = list(range(len(test)))
-    sample = stratified(test, program, FREE_ROWS) if quick else everything
+    sample = stratified(test, program, FREE_ROWS)
 
     def score(title: str, many: Many, rows: list[int]) -> Scored:
         progress.start(title, len(rows))
@@ -105,8 +105,7 @@ def run_contest(
     if not quick:
         step = program.spec.steps[program.spec.flow[0]]
         many = baselines.dspy_few_shot(contract, step.instruction, train, lm)
-        few = stratified(test, program, FREE_ROWS)  # the longest prompt, and the longest answers
-        found["dspy_few_shot"] = score("scoring plain DSPy few-shot", many, few)
+        found["dspy_few_shot"] = score("scoring plain DSPy few-shot", many, sample)
     if not quick and train and lm.embeds and program.contract.decisions:
         many = baselines.embedding_lr(program.contract, train, lm, progress=progress)
         found["embedding_lr"] = score("scoring embeddings with logistic regression", many, everything)
@@ -118,7 +117,8 @@ def run_contest(
             prototype = score("reading the prototype's recorded answers", opponent.recorded, rows)
     elif opponent.prototype is not None:
         asks["prototype"] = answer_freely(opponent.prototype, program.contract, lm)
-        prototype = score("running the prototype as it is", asks["prototype"], sample)
+        rows = sample if quick else everything
+        prototype = score("running the prototype as it is", asks["prototype"], rows)
     return Contest(ours, found, prototype, sample, asks)
 
 

@@ -49,6 +49,25 @@ def judge(data: Data, gate: Gate | None = None) -> tuple[str, list[str]]:
     return verdict, [reason for _, reason in findings]
 
 
+def under_stress(data: Data) -> list[str]:
+    """Where changed text or attacks show the program and its prototype to differ, whatever the gate asks."""
+    batteries = data["batteries"] or {}
+    asked = (
+        ("brittleness", "a change of text costs the program {} than the prototype", "more", "less"),
+        ("attacks", "attacks turn the program {} than the prototype", "more often", "less often"),
+    )
+    found = []
+    for name, sentence, worse, better in asked:
+        difference = (batteries.get(name) or {}).get("difference") or {}
+        difference = difference.get("overall", difference)
+        if difference and difference["ci"] and (difference["ci"][0] > 0 or difference["ci"][1] < 0):
+            low, high = (100 * bound for bound in difference["ci"])
+            how = sentence.format(worse if low > 0 else better)
+            points = f"{100 * difference['mean']:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
+            found.append(f"{how}: {points} on {difference['n']} rows")
+    return found
+
+
 def points_of(found: Mapping[str, Any]) -> str:
     """A paired difference of a certificate: `+9.2 points (97.5 % interval +3.1 to +15.0)`."""
     if found["ci"] is None:

@@ -80,8 +80,7 @@ class Embedded:
         self._slots: list[_Slot] = []
         self._changed = threading.Condition()
         self._starting = 0
-        self._embedder: LlamaServer | None = None
-        self._embedding = threading.Lock()
+        self._embedders: list[LlamaServer] = []  # at rest
         self._prefix_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._encoded: dict[Prompt, tuple[str, list[int], list[int]]] = {}
         self._layouts: dict[tuple[bool, int], list[str]] = {}
@@ -147,21 +146,28 @@ class Embedded:
         return Generation(choice["text"], choice["finish_reason"] == "stop", usage)
 
     def embed(self, text: str) -> Embedding:
-        """The mean of the last layer's states over the text's tokens, of length 1; one text at a time."""
-        with self._embedding:
-            if self._embedder is None:
-                self._embedder = LlamaServer(self._path, context=EMBEDS, threads=self.workers, embeds=True)
-            tokens = self._embedder.tokenize(text or " ", control=False, first=True)[: EMBEDS - 1]
-            start = time.perf_counter()
-            vector = self._embedder.embed(tokens)
-        return Embedding(vector, Usage(len(tokens), ms=(time.perf_counter() - start) * 1e3))
+        """The mean of the last layer's states over the text's tokens, of length 1.
+
+        Each call has a server to itself, on one thread: as many are kept as calls were under way.
+        """
+        with self._changed:
+            embedder = self._embedders.pop() if self._embedders else None
+        if embedder is None:
+            embedder = LlamaServer(self._path, context=EMBEDS, embeds=True)
+        tokens = embedder.tokenize(text or " ", control=False, first=True)[: EMBEDS - 1]
+        start = time.perf_counter()
+        vector = embedder.embed(tokens)
+        ms = (time.perf_counter() - start) * 1e3
+        with self._changed:
+            self._embedders.append(embedder)
+        return Embedding(vector, Usage(len(tokens), ms=ms))
 
     def close(self) -> None:
         """Stop the workers that are at rest."""
         with self._changed:
             self._free.clear()
             self._slots.clear()
-            self._embedder = None
+            self._embedders.clear()
 
     def _start(self, slot: _Slot, prompt: Prompt, room: int) -> tuple[list[int], list[int]]:
         """Tokens of prefix and tail, with the slot brought to hold the prefix alone."""

@@ -1,4 +1,4 @@
-"""One llama.cpp server in this process: one slot, reached by calls and over loopback."""
+"""One llama.cpp server in this process: one slot, one thread, reached by calls and over loopback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class LlamaServer:
 
     Args:
         context: tokens that it can hold.
-        threads: that one call is computed on; they change how long it takes, and no number.
         slot_save_path: the folder, with a separator at its end, where slots may be saved.
         embeds: whether it gives embeddings, the mean over tokens, and nothing else.
 
@@ -28,9 +27,7 @@ class LlamaServer:
         LMError: llama.cpp cannot load the file.
     """
 
-    def __init__(
-        self, path: Path, *, context: int, threads: int = 1, slot_save_path: str = "", embeds: bool = False
-    ) -> None:
+    def __init__(self, path: Path, *, context: int, slot_save_path: str = "", embeds: bool = False) -> None:
         import xllamacpp
 
         self._key = secrets.token_hex(16)
@@ -39,7 +36,7 @@ class LlamaServer:
         params.n_ctx = context
         params.n_parallel = 1
         for cpu in (params.cpuparams, params.cpuparams_batch):
-            cpu.n_threads = threads
+            cpu.n_threads = 1
             cpu.poll = 0
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.slot_save_path = slot_save_path

@@ -1,0 +1,76 @@
+"""The full certificate by one command: every battery on the real LM, interrupted and gone on with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_project import Hotel, call, hotel
+from test_certificate_schema import faults
+
+from shipworthy.errors import LMError
+from shipworthy.evidence import batteries, contest
+
+__all__ = ["hotel"]
+
+pytestmark = pytest.mark.slow
+SIZES = {"BRITTLE_ROWS": 1, "ATTACKED_ROWS": 1, "ATTACKS_A_ROW": 2, "FAULTY_ROWS": 2, "LOAD_S": 0.5}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batteries of a row or two: what is tested is that they come together."""
+    for name, size in SIZES.items():
+        monkeypatch.setattr(batteries, name, size)
+    monkeypatch.setattr(contest, "FREE_ROWS", 2)
+
+
+@pytest.fixture
+def project(hotel: Hotel, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(hotel.folder, tmp_path / hotel.folder.name))
+
+
+def certificate_of(project: Path) -> dict[str, Any]:
+    found = (project / ".shipworthy" / "certificates").glob("*/*/certificate.json")
+    data: dict[str, Any] = json.loads(next(found).read_text(encoding="utf-8"))
+    return data
+
+
+def test_it_is_interrupted_goes_on_and_is_whole(
+    small: None, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = next((project / "programs").glob("*.py")).stem
+    measure = batteries.load
+
+    def down(*_: Any, **__: Any) -> dict[str, Any]:
+        raise LMError("the LM is down")
+
+    monkeypatch.setattr(batteries, "load", down)
+    stopped = call("certify", name, "--json", cwd=project)
+    assert stopped.code == 3
+    assert stopped.document["error"]["type"] == "LMError"
+    kept = list((project / ".shipworthy" / "batteries").glob("*/*.json"))
+    assert len(kept) == 3  # brittleness, attacks and faults are done
+
+    monkeypatch.setattr(batteries, "load", measure)
+    for battery in ("brittleness", "attacks", "faults"):
+        monkeypatch.setattr(batteries, battery, down)  # what is done is not done again
+    done = call("certify", name, "--json", cwd=project)
+    assert done.code in (0, 1), done.out
+    assert "WARNING" not in done.err  # nothing of DSPy's own
+    assert not list((project / ".shipworthy" / "batteries").glob("*/*.json"))
+
+    data = certificate_of(project)
+    assert faults(data) == []
+    assert data["quick"] is False
+    assert set(data["batteries"]) == {"brittleness", "attacks", "faults", "load"}
+    assert all(entry is not None for entry in data["baselines"].values())
+    assert data["baselines"]["dspy_few_shot"]["n"] == 2
+    assert data["prototype"]["n"] == data["compiled"]["n"] == data["rows"]["test"]
+    tried = data["batteries"]["attacks"]["contenders"]
+    assert tried["compiled"]["overall"]["attempts"] == tried["prototype"]["overall"]["attempts"] > 0
+    assert data["batteries"]["load"]["levels"][-1]["offered"] > 0
+    assert any("ran on 2 of" in reason for reason in data["reasons"])
