@@ -49,7 +49,7 @@ def test_it_is_interrupted_goes_on_and_is_whole(
         raise LMError("the LM is down")
 
     monkeypatch.setattr(batteries, "load", down)
-    stopped = call("certify", name, "--json", cwd=project)
+    stopped = call("certify", name, "--other-lm", "local", "--json", cwd=project)
     assert stopped.code == 3
     assert stopped.document["error"]["type"] == "LMError"
     kept = list((project / ".shipworthy" / "batteries").glob("*/*.json"))
@@ -58,7 +58,7 @@ def test_it_is_interrupted_goes_on_and_is_whole(
     monkeypatch.setattr(batteries, "load", measure)
     for battery in ("brittleness", "attacks", "faults"):
         monkeypatch.setattr(batteries, battery, down)  # what is done is not done again
-    done = call("certify", name, "--json", cwd=project)
+    done = call("certify", name, "--other-lm", "local", "--json", cwd=project)
     assert done.code in (0, 1), done.out
     assert "WARNING" not in done.err  # nothing of DSPy's own
     assert not list((project / ".shipworthy" / "batteries").glob("*/*.json"))
@@ -68,9 +68,42 @@ def test_it_is_interrupted_goes_on_and_is_whole(
     assert data["quick"] is False
     assert set(data["batteries"]) == {"brittleness", "attacks", "faults", "load"}
     assert all(entry is not None for entry in data["baselines"].values())
-    assert data["baselines"]["dspy_few_shot"]["n"] == 2
+    free = data["rows"]["free"]
+    assert data["baselines"]["dspy_few_shot"]["n"] == free < data["rows"]["test"]
     assert data["prototype"]["n"] == data["compiled"]["n"] == data["rows"]["test"]
+    worlds = data["batteries"]["brittleness"]["worlds"]  # the same LM by its name: nothing changes on it
+    assert worlds["compiled"]["by"]["local"]["flipped"]["count"] == 0
+    assert worlds["prototype"]["by"]["local"]["variants"] == 1
     tried = data["batteries"]["attacks"]["contenders"]
     assert tried["compiled"]["overall"]["attempts"] == tried["prototype"]["overall"]["attempts"] > 0
     assert data["batteries"]["load"]["levels"][-1]["offered"] > 0
-    assert any("ran on 2 of" in reason for reason in data["reasons"])
+    assert any(f"ran on {free} of" in reason for reason in data["reasons"])
+
+
+def test_without_test_rows_it_is_inconclusive_and_says_what_would_be_enough(
+    project: Path, tmp_path: Path
+) -> None:
+    name = next((project / "programs").glob("*.py")).stem
+    for content in ("", "\n"):
+        rows = tmp_path / "none.jsonl"
+        rows.write_text(content, encoding="utf-8")
+        done = call("certify", name, "--quick", "--test", rows, "--json", cwd=project)
+        assert done.code == 1, done.out
+        assert done.document["verdict"] == "inconclusive"
+        assert "at least 50 labelled rows" in done.document["reasons"][0]
+
+
+def test_rows_of_one_class_and_answers_of_other_rows_are_told(project: Path, tmp_path: Path) -> None:
+    name = next((project / "programs").glob("*.py")).stem
+    lines = (project / "data" / name / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = tmp_path / "one.jsonl"
+    rows.write_text(f"{lines[0]}\n", encoding="utf-8")
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"message": "of another day", "answer": "desk"}\n', encoding="utf-8")
+    done = call(
+        "certify", name, "--quick", "--test", rows, "--prototype-answers", answers, "--json", cwd=project
+    )
+    assert done.code == 1, done.out
+    assert done.document["verdict"] == "inconclusive"
+    assert "all test rows have the same 'desk'" in " ".join(done.document["reasons"])
+    assert "no recorded answer belongs to a test row" in " ".join(done.document["reasons"])

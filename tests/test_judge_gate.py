@@ -18,6 +18,8 @@ import shipworthy as sw
 from shipworthy.compiler import gate_of
 from shipworthy.errors import InputError
 from shipworthy.evidence import judge, read_by_hand
+from shipworthy.evidence.judge import under_stress
+from shipworthy.scoring import gate_power, look_level
 
 LIMITS = (
     *("latency_ms_p95", "usd_per_call", "coverage", "accuracy", "score_drop"),
@@ -76,7 +78,7 @@ def test_the_interval_of_the_difference_decides(low: float, high: float, verdict
     found, reasons = judge(full() | {"difference": paired(0.01, low, high)})
     assert found == verdict
     assert reasons[0].startswith(begins)
-    assert ("more test rows may show it" in reasons[0]) == (verdict == "inconclusive")
+    assert ("test rows would show it 4 times in 5" in reasons[0]) == (verdict == "inconclusive")
 
 
 def test_a_better_simple_baseline_fails_whatever_the_prototype_does() -> None:
@@ -312,3 +314,32 @@ def test_the_tables_of_the_guide_are_read() -> None:
     )
     assert judge(measured(), gate)[0] in ("pass", "fail", "inconclusive")
     assert read_by_hand(settings)["data-privacy"].by == "Ida"
+
+
+def test_an_open_question_says_how_many_rows_would_close_it() -> None:
+    found = {"mean": 0.1, "ci": [-0.05, 0.25], "ci_level": 0.975, "p": 0.1, "n": 40, "wins": 8, "losses": 4}
+    _, reasons = judge(full() | {"difference": found, "look": 1})
+    asked = int(re.search(r"difference, ([\d,]+) test rows", reasons[0])[1].replace(",", ""))  # type: ignore[index]
+    assert gate_power(asked, 0.1, 0.3, level=look_level(2)) >= 0.8
+    assert gate_power(asked - 1, 0.1, 0.3, level=look_level(2)) < 0.8
+
+
+def test_no_number_of_rows_shows_what_is_not_there() -> None:
+    found = {"mean": -0.01, "ci": [-0.2, 0.2], "ci_level": 0.975, "p": 0.6, "n": 40, "wins": 4, "losses": 5}
+    _, reasons = judge(full() | {"difference": found})
+    assert "4 times in 5" not in reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "difference", "said"),
+    [
+        ("attacks", {"mean": 0.38, "ci": [0.08, 0.57], "n": 20}, "attacks turn the program more often"),
+        ("attacks", {"mean": -0.3, "ci": [-0.5, -0.1], "n": 20}, "attacks turn the program less often"),
+        ("brittleness", {"overall": {"mean": 0.2, "ci": [0.1, 0.3], "n": 9}}, "costs the program more"),
+        ("brittleness", {"overall": {"mean": 0.2, "ci": [-0.1, 0.3], "n": 9}}, None),
+        ("attacks", {"mean": None, "ci": None, "n": 0}, None),
+    ],
+)
+def test_what_stress_shows_is_said_whatever_the_gate(name: str, difference: Any, said: str | None) -> None:
+    found = under_stress(full() | {"batteries": {name: {"difference": difference}}})
+    assert (said in found[0]) if said else not found

@@ -71,6 +71,12 @@ AGAINST = options(
     click.option("--prototype-answers", type=PATH, help="JSONL: the inputs and `answer`, its raw text."),
     click.option("--out-of-scope", type=PATH, help="Rows that no label fits, which should be handed over."),
     click.option("--test", type=PATH, help="Labelled rows to test on, instead of the project's own."),
+    click.option(
+        "--other-lm",
+        "other_lms",
+        multiple=True,
+        help="An LM on which the full certificate asks program and prototype too; may be repeated.",
+    ),
 )
 
 

@@ -7,7 +7,7 @@ until the certificate is: so one that was interrupted goes on where it was.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from .attack_forms import delimiters_of
 from .attacks import attacks
 from .brittleness import brittleness
 from .contest import Contest, Opponent
+from .elsewhere import on_other_lms
 from .faults import faults
 from .load import load
 from .prototype import answer_freely
@@ -43,6 +44,7 @@ def run_batteries(
     *,
     lm: Recorded,
     metric: Metric,
+    others: Mapping[str, Recorded] | None = None,
     keep: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def run_batteries(
     Args:
         contest: what everybody said of the test rows as they are.
         outputs: those that the rows have labels of.
+        others: other LMs by name, on which contenders are asked too.
         keep: a folder for batteries that are done, so that an interrupted certificate goes on.
 
     Raises:
@@ -78,6 +81,7 @@ def run_batteries(
             at_most=BRITTLE_ROWS,
             plain=plain,
             reworded={one.name: answer_freely(one.prototype, program.contract, lm) for one in variants},
+            worlds=on_other_lms(program, written, others or {}),
             progress=progress,
         )
 
@@ -127,7 +131,15 @@ def run_batteries(
             progress=progress,
         )
 
-    of = [program.digest, opponent.digest, lm.id, rows_digest(plain_value(list(test))), metric.as_json()]
+    elsewhere = sorted((name, other.id) for name, other in (others or {}).items())
+    of = [
+        program.digest,
+        opponent.digest,
+        lm.id,
+        elsewhere,
+        rows_digest(plain_value(list(test))),
+        metric.as_json(),
+    ]
     makes = dict(zip(BATTERIES, (brittle, attacked, faulty, loaded), strict=True))
     return {name: _once(keep, digest_of([name, of]), make) for name, make in makes.items()}
 

@@ -68,6 +68,7 @@ def certify(
     quick: bool,
     target: float,
     unfit: Sequence[Row] = (),
+    others: Mapping[str, Recorded] | None = None,
     gate: Gate | None = None,
     keep: Path | None = None,
     facts: Mapping[str, Any] | None = None,
@@ -87,6 +88,7 @@ def certify(
             always, and leave out DSPy few-shot, embeddings and the batteries.
         target: the accuracy wanted of answered rows.
         unfit: inputs that no label fits, which should be handed over.
+        others: other LMs by name, on which the batteries ask the contenders too.
         gate: by default the default one.
         keep: a folder for batteries that are done, while others are not.
         facts: lineage for the page.
@@ -113,11 +115,20 @@ def certify(
     if not quick:
         scored = baselines.labelled(program.contract, test).outputs
         batteries = run_batteries(
-            program, opponent, contest, test, scored, lm=lm, metric=metric, keep=keep, progress=progress
+            program,
+            opponent,
+            contest,
+            test,
+            scored,
+            lm=lm,
+            metric=metric,
+            others=others,
+            keep=keep,
+            progress=progress,
         )
     data = {
         **_unmeasured(program, len(test), look, facts or {}),
-        "remarks": _remarks(program, contest, quick, test),
+        "remarks": _remarks(program, opponent, contest, quick, test),
         "compiled": summary(ours, lm.id),
         "prototype": _prototype_summary(contest.prototype, opponent),
         "baselines": {
@@ -210,7 +221,9 @@ def _by_output(contest: Contest, level: float) -> dict[str, Any]:
     return found
 
 
-def _remarks(program: Program, contest: Contest, quick: bool, test: Sequence[Row]) -> list[str]:
+def _remarks(
+    program: Program, opponent: Opponent, contest: Contest, quick: bool, test: Sequence[Row]
+) -> list[str]:
     ours = contest.ours
     unscored = [
         field.name for field in program.contract.outputs if not any(field.name in row for row in test)
@@ -219,6 +232,23 @@ def _remarks(program: Program, contest: Contest, quick: bool, test: Sequence[Row
         f"no test row has a label for {name!r}: only a metric that needs none can score it"
         for name in unscored
     ]
+    remarks += [
+        f"all test rows have the same {name!r}: of its other labels they say nothing"
+        for field in program.contract.decisions
+        if (name := field.name) not in unscored and len({str(row.get(name)) for row in test}) == 1
+    ]
+    if opponent.recorded is not None and contest.prototype is None:
+        remarks.append(
+            "no recorded answer belongs to a test row: they are joined by the inputs, which must be the same"
+        )
+    if contest.prototype is not None:
+        rows, said = contest.prototype
+        silent = sum(not result.outputs for result in said.results)
+        if silent:
+            remarks.append(
+                f"on {silent} of {len(rows)} rows the prototype gave no answer that could be read; "
+                "they count as wrong"
+            )
     if program.spec.lm is None:
         remarks.append("the simple student is as good as the LM here, so the program calls no LM")
     if any(step.decide and step.decide.cascade for step in program.spec.steps.values()):

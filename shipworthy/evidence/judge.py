@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..compiler import Gate
+from ..scoring import gate_power, look_level
 from .readings import Reading, attack_success, changed_answers, worst_drop
 from .words import milliseconds
 
 Data = Mapping[str, Any]
 Finding = tuple[str, str]
+POWER = 0.8
+MOST_ROWS = 100_000
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 
 
@@ -39,7 +42,7 @@ def judge(data: Data, gate: Gate | None = None) -> tuple[str, list[str]]:
         for name in better
     ]
     if gate.prototype != "any":
-        findings.append(_compared(data["difference"], gate.prototype, gate.margin))
+        findings.append(_compared(data["difference"], gate.prototype, gate.margin, look=data["look"]))
     if all(outcome == PASS for outcome, _ in findings):
         findings.append((PASS, "no simple baseline is significantly better"))
     for condition in _CONDITIONS:
@@ -77,8 +80,8 @@ def points_of(found: Mapping[str, Any]) -> str:
     return f"{mean:+.1f} points ({level:.4g} % interval {low:+.1f} to {high:+.1f})"
 
 
-def _compared(found: Mapping[str, Any], wanted: str, margin: float) -> Finding:
-    """A difference to the prototype: superiority, or non-inferiority, by a margin."""
+def _compared(found: Mapping[str, Any], wanted: str, margin: float, *, look: int) -> Finding:
+    """A difference to the prototype at a look: superiority, or non-inferiority, by a margin."""
     if found["ci"] is None:
         return (
             INCONCLUSIVE,
@@ -105,10 +108,38 @@ def _compared(found: Mapping[str, Any], wanted: str, margin: float) -> Finding:
             else f"worse than the prototype: {what}"
         )
     more = f" by more than {by}" if margin else ""
-    return (
-        INCONCLUSIVE,
-        f"not shown to be better than the prototype{more}: {what}; more test rows may show it",
-    )
+    enough = rows_enough(found, margin, level=look_level(look + 1))
+    how_many = "more test rows may show it"
+    if enough is not None:
+        how_many = f"if that is the true difference, {enough:,} test rows would show it 4 times in 5"
+    return INCONCLUSIVE, f"not shown to be better than the prototype{more}: {what}; {how_many}"
+
+
+def rows_enough(found: Mapping[str, Any], margin: float, *, level: float) -> int | None:
+    """Test rows on which a difference of this size passes 4 times in 5, if it is the true one.
+
+    The exact power of the gate (`gate_power`), at the level of the next look. None where the
+    measured difference is not above the margin, or more than 100,000 rows are needed.
+    """
+    decided = found.get("wins", 0) + found.get("losses", 0)
+    effect = found["mean"] - margin
+    share = min(decided / found["n"], 0.999) if found["n"] else 0.0
+    if effect <= 0 or share < effect - margin:
+        return None
+    effect = min(effect, share)
+
+    def power(rows: int) -> float:
+        return gate_power(rows, effect, share, level=level)
+
+    low, high = 1, 8
+    while power(high) < POWER:
+        low, high = high, 2 * high
+        if high > MOST_ROWS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle) >= POWER else (middle, high)
+    return max(high, int(found["n"]) + 1)
 
 
 def _outputs(data: Data, gate: Gate) -> Iterator[Finding]:
@@ -126,7 +157,7 @@ def _outputs(data: Data, gate: Gate) -> Iterator[Finding]:
             )
             yield INCONCLUSIVE, reason
             continue
-        outcome, reason = _compared(found, wanted, float(condition.get("margin", 0.0)))
+        outcome, reason = _compared(found, wanted, float(condition.get("margin", 0.0)), look=data["look"])
         yield outcome, f"{name!r}: {reason}"
 
 

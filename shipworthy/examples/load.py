@@ -39,8 +39,11 @@ class Table:
         return f"{place}, column {column!r}" if column else place
 
 
-def load_table(path: str | Path) -> Table:
+def load_table(path: str | Path, *, may_be_empty: bool = False) -> Table:
     """Read a file of rows.
+
+    Args:
+        may_be_empty: a file without rows is a table without rows, and no error.
 
     Raises:
         ExamplesError: the file is missing, empty, over 1 GiB, not UTF-8, or its rows
@@ -55,13 +58,15 @@ def load_table(path: str | Path) -> Table:
             where=str(path),
         )
     text = _read_text(path)
+    if may_be_empty and not text.strip():
+        return Table((), (), (), str(path))
     if kind == "json":
         columns, rows, lines = _read_json(text, str(path))
     elif kind == "jsonl":
         columns, rows, lines = _read_json_lines(text, str(path))
     else:
         columns, rows, lines = _read_csv(text, str(path), "\t" if kind == "tsv" else ",")
-    if not rows:
+    if not rows and not may_be_empty:
         raise ExamplesError(
             "there are no rows", hint="give at least a few labelled examples", where=str(path)
         )

@@ -36,6 +36,8 @@ def load_labelled(contract: Contract, table: Table, *, needs_classes: bool = Tru
         ExamplesError: a column is missing; a value or label is empty or does not fit
             (the first one is named, the others are counted); a decision has one class.
     """
+    if not table.rows:
+        return []
     given = [field for field in contract.outputs if field.name in table.columns]
     outputs = [field for field in contract.outputs if field in given or not (given and _is_text(field))]
     rows = _typed(table, contract.inputs, outputs)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..compiler import Gate, gate_of
@@ -30,6 +32,7 @@ def certify(
     test: str | Path | None = None,
     out_of_scope: str | Path | None = None,
     lm: str = "local",
+    other_lms: Sequence[str] = (),
     quick: bool = False,
     metric: Metric | None = None,
     progress: Progress | None = None,
@@ -39,6 +42,7 @@ def certify(
     Args:
         out_of_scope: a file of rows that no label fits, whose other columns than the inputs are
             ignored; by default the project's `data/NAME/out_of_scope.jsonl`, if there is one.
+        other_lms: LMs on which the full certificate asks program and prototype too.
         metric: where the recipe has one that is not a name, and lies in no project: the same one.
 
     Raises:
@@ -53,7 +57,7 @@ def certify(
     name = loaded.name
     contract = loaded.contract
     rows = (
-        load_labelled(contract, load_table(test), needs_classes=False)
+        load_labelled(contract, load_table(test, may_be_empty=True), needs_classes=False)
         if test
         else read_split(home, name, contract, "test")
     )
@@ -70,7 +74,13 @@ def certify(
     registry = Registry(tracking_uri(home))
     keep = home / ".shipworthy" / "batteries" / loaded.digest[:16]
     identity = ["certify", loaded.digest, rows_digest(plain_value(rows))]
-    with recorded(lm_name, home / ".shipworthy", identity, progress=progress) as model:
+    state = home / ".shipworthy"
+    with ExitStack() as opened:
+        model = opened.enter_context(recorded(lm_name, state, identity, progress=progress))
+        others = {
+            other: opened.enter_context(recorded(other, state, identity, progress=progress))
+            for other in dict.fromkeys(other_lms if not quick else ())
+        }
         compiled = load_artifact(artifact, lm=model if loaded.spec.lm else None, version=name)
         opponent = opponent_of(prototype, prototype_answers, contract, model)
         digests = [row_digest(row, contract) for row in rows]
@@ -86,6 +96,7 @@ def certify(
             quick=quick,
             target=float(recipe.get("target", 0.9)),
             unfit=unfit,
+            others=others,
             gate=gate,
             keep=keep,
             facts=lineage(provenance, artifact, home, prototype, quick),

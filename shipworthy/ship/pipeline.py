@@ -195,6 +195,7 @@ def ship(
     prototype_answers: str | Path | None = None,
     test: str | Path | None = None,
     out_of_scope: str | Path | None = None,
+    other_lms: Sequence[str] = (),
     new_contract: bool = False,
     seed: int = 0,
     fresh: bool = False,
@@ -261,6 +262,7 @@ def ship(
         test=None if lifted else test,
         out_of_scope=out_of_scope,
         lm=lm,
+        other_lms=other_lms,
         quick=not full,
         progress=progress,
     )
