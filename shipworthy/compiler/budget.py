@@ -21,6 +21,8 @@ FIRST = 8
 """Calls made before tokens, US$ or minutes are turned into calls."""
 SHARE = 0.9
 """Of what seems left, so much is spent before it is reckoned anew."""
+NEXT_TO_NOTHING = 1e-9
+"""US$ or minutes, where none are left: a limit is a number above 0."""
 EXAMPLE = "calls=500, tokens=200000, usd=2.50 or minutes=10, with commas between them"
 
 
@@ -193,6 +195,21 @@ class Meter:
         if self._estimates() and most < n and most > FIRST:
             most = int(most * SHARE)
         return min(n, most)
+
+    def share(self, n: int) -> Meter:
+        """Of what is left from now on, an n-th: for one of n jobs that follow; without limits, itself."""
+        if not self.budget:
+            return self
+        spent, budget = self.spent(), self.budget
+        calls = None if budget.calls is None else max(1, (budget.calls - spent.calls) // n)
+        tokens = None if budget.tokens is None else max(1, (budget.tokens - spent.tokens) // n)
+        usd = None if budget.usd is None else max(NEXT_TO_NOTHING, (budget.usd - (spent.usd or 0.0)) / n)
+        minutes = budget.minutes
+        if minutes is not None:
+            minutes = max(NEXT_TO_NOTHING, (minutes - spent.seconds / 60) / n)
+        (lm, price), *also = ((lm, price) for lm, price, _, _ in self._lms)
+        limits = Budget(calls=calls, tokens=tokens, usd=usd, minutes=minutes)
+        return Meter(limits, lm, price=price, also=also, clock=self._clock)
 
     def limit(self) -> str:
         """The limit that ends first, as `--budget` states it."""

@@ -4,49 +4,29 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import itertools
 import os
 import platform
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, OutsideError
-from ..examples import folder_lock, holds_secret, rows_digest
+from ..examples import folder_lock, rows_digest
 from ..lms import Recorded
-from ..runtime import (
-    Decide,
-    Generate,
-    Heads,
-    HeadSpec,
-    LMSpec,
-    Probe,
-    Program,
-    ProgramSpec,
-    Progress,
-    StepSpec,
-    Tfidf,
-    load_artifact,
-    plain_value,
-    write_artifact,
-)
+from ..runtime import LMSpec, Program, ProgramSpec, Progress, load_artifact, plain_value, write_artifact
 from ..scoring import metric_named
 from .budget import Meter, Price
-from .draft import Context, Draft, Row
-from .heads import held_out_rows, oof_folds
-from .held_out import dev_scores, suspect_notes
-from .passes import Cascade, CascadePlan, Readout
-from .passes.rollout import MAX_TOKENS
+from .draft import Context, Row
+from .making import make_one
 from .recipe import Recipe
-from .report import report_figures, summary_html
-from .settle import Choice, choose, hand_over_outliers
+from .report import summary_html
+from .several import make_steps
 from .source import Source, made_of
 
-N_PROBES = 2
 UNFINISHED = "new."
 
 
@@ -130,42 +110,24 @@ def compile_program(
     also = [(reflect, reflect_price)] if reflect is not None else []
     meter = Meter(recipe.budget, lm, price=price, also=also)
     context = Context(lm=lm, seed=seed, meter=meter, recipe=recipe, progress=progress, reflect=reflect)
-    draft = Draft(
-        name=source.name,
-        contract=source.contract,
-        instruction=source.instruction,
-        train=list(train),
-        dev=list(dev),
-        module=source.module,
-        demos=list(source.demos),
-    )
-    draft.notes += [
-        f"no training row has a label for {field.name!r}: only a metric that needs none can score it"
-        for field in draft.unlabelled
-    ]
-    for one in recipe.passes:
-        one.apply(draft, context)
-    choices = _settle(draft, context, recipe)
-    choices, plan = _settle_cascade(draft, choices, context)
-    step, heads = _step(draft, choices, plan)
-    uses_lm = step.generate is not None or (step.decide is not None and bool(step.decide.reads))
+    rows, held = list(train), list(dev)
+    whole = make_steps(source, rows, held, context) if source.parts else make_one(source, rows, held, context)
     contract = source.contract.as_json()
     spec = ProgramSpec(
         name=source.name,
         contract=contract,
         contract_sha256=source.contract.digest,
-        steps={source.name: step},
-        flow=(source.name,),
-        lm=LMSpec(id=lm.id, name=lm_name) if uses_lm else None,
+        steps=whole.steps,
+        flow=tuple(whole.steps),
+        lm=LMSpec(id=lm.id, name=lm_name) if whole.uses_lm else None,
     )
-    scores = dev_scores(draft, choices, recipe)
-    draft.notes += suspect_notes(draft, choices)
     written = out / f"{UNFINISHED}{os.getpid()}.{threading.get_ident()}"  # another process may compile it too
     digest = write_artifact(
         written,
         spec,
-        {source.name: heads},
-        probes=_probes(source.name, step, draft),
+        whole.heads,
+        probes=whole.probes,
+        code=whole.code,
         provenance={
             "recipe": recipe.as_json(),
             "seed": seed,
@@ -176,8 +138,8 @@ def compile_program(
             "rows": {"train": len(train), "dev": len(dev)},
             "lm": lm.id,
             "journal": lm.journal.digest,
-            "dev": scores,
-            "races": draft.races,
+            "dev": whole.dev,
+            "races": whole.races,
             "versions": _versions(),
             **(provenance or {}),
         },
@@ -186,7 +148,7 @@ def compile_program(
     _move(written, artifact)
     spent = meter.spent()
     made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    facts = {"digest": digest, "lm": lm.id, "dev": scores, "spent": spent.as_json(), "made": made}
+    facts = {"digest": digest, "lm": lm.id, "dev": whole.dev, "spent": spent.as_json(), "made": made}
     facts["made_of"] = made_of(source, train, dev)
     return Compiled(
         name=source.name,
@@ -196,12 +158,12 @@ def compile_program(
         lm_calls=spent.calls,
         tokens=spent.tokens,
         seconds=time.monotonic() - start,
-        dev=scores,
-        notes=tuple(draft.notes),
+        dev=whole.dev,
+        notes=tuple(whole.notes),
         usd=spent.usd,
-        races=tuple(draft.races),
-        figures=report_figures(draft, context, choices, plan, step, facts=facts),
-        program=load_artifact(artifact, lm=lm if uses_lm else None, version=source.name),
+        races=tuple(whole.races),
+        figures=whole.figures(facts),
+        program=load_artifact(artifact, lm=lm if whole.uses_lm else None, version=source.name),
         recipe=recipe,
         seed=seed,
     )
@@ -216,135 +178,6 @@ def git_commit(folder: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def _settle(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]:
-    if not draft.contract.decisions or not (draft.readouts or draft.students):
-        return {}
-    choices = _choose_all(draft, context, recipe)
-    used = _used(choices)
-    if used != list(range(len(used))) and _affords(context, len(used) * len(draft.fit_rows)):
-        # Only what will be asked is fitted on: a question's rounding may depend on those before it.
-        readout = next(one for one in recipe.passes if isinstance(one, Readout))
-        draft.reads = [draft.reads[i] for i in used]
-        sets = {name: tuple(used.index(i) for i in choice.reads) for name, choice in choices.items()}
-        readout.refit(draft, sets, context)
-        # What was chosen among is gone from the draft, so the scores of before are the honest ones.
-        choices = {
-            name: replace(
-                choice,
-                apart=choices[name].apart,
-                weighings=(*choices[name].weighings, *choice.weighings),
-            )
-            for name, choice in _choose_all(draft, context, recipe).items()
-        }
-    draft.notes += [f"{name}: {choice.why}" for name, choice in choices.items()]
-    return choices
-
-
-def _settle_cascade(
-    draft: Draft, choices: dict[str, Choice], context: Context
-) -> tuple[dict[str, Choice], CascadePlan | None]:
-    """The choices as the recipe's cascade makes them, if it has one; and what they promise."""
-    plan, recipe = None, context.recipe
-    wanted = [one for one in recipe.passes if isinstance(one, Cascade)]
-    if wanted:
-        plan, note = wanted[0].settle(draft, choices, context)
-        draft.notes.append(note)
-    if plan is not None:
-        choices = plan.choices
-        if generated := [field.name for field in draft.contract.values]:
-            draft.notes.append(f"the LM is still called on every row, for {', '.join(generated)}")
-    draft.notes += [
-        f"{name}: no threshold can promise {recipe.target:.0%}, so every row counts as answered"
-        for name, choice in choices.items()
-        if not choice.promised
-    ]
-    return hand_over_outliers(choices, recipe.outliers), plan
-
-
-def _used(choices: dict[str, Choice]) -> list[int]:
-    return sorted({i for choice in choices.values() for i in choice.reads})
-
-
-def _affords(context: Context, calls: int) -> bool:
-    room = context.meter.room()
-    return room is None or room >= calls
-
-
-def _choose_all(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Choice]:
-    found = {}
-    for field in draft.contract.decisions:
-        labels = [row[field.name] for row in draft.fit_rows]
-        rows = held_out_rows(oof_folds(labels, n_dev=draft.n_dev, seed=context.seed))
-        found[field.name] = choose(draft, field, rows, target=recipe.target, seed=context.seed)
-    return found
-
-
-def _step(draft: Draft, choices: dict[str, Choice], plan: CascadePlan | None) -> tuple[StepSpec, Heads]:
-    contract = draft.contract
-    decided = bool(choices)
-    generated = contract.values if decided else contract.outputs
-    decide = None
-    tfidf: Tfidf | None = None
-    if decided:
-        tfidf = draft.tfidf if any(choice.head.student for choice in choices.values()) else None
-        decide = Decide(
-            prompt=draft.prompt or draft.decide_prompt(),
-            # Those before the last one used are asked too, since its rounding may depend on them.
-            reads=tuple(draft.reads[: max(_used(choices), default=-1) + 1]),
-            heads={name: _head_spec(draft, name, choice) for name, choice in choices.items()},
-            tfidf_words=tfidf.n_words if tfidf else 0,
-        )
-        if plan is not None:
-            decide = decide.with_cascade(plan.cut, plan.mix)
-    generate = None
-    if generated:
-        generate = Generate(
-            prompt=draft.generate_prompt(generated),
-            outputs=tuple(field.name for field in generated),
-            max_tokens=MAX_TOKENS,
-        )
-    sides = contract.as_json()
-    step = StepSpec(
-        instruction=draft.instruction,
-        inputs=sides["inputs"],
-        outputs=sides["outputs"],
-        demos=tuple(draft.demos),
-        decide=decide,
-        generate=generate,
-    )
-    return step, Heads({name: choice.head for name, choice in choices.items()}, tfidf)
-
-
-def _head_spec(draft: Draft, name: str, choice: Choice) -> HeadSpec:
-    field = next(field for field in draft.contract.decisions if field.name == name)
-    return HeadSpec(
-        choices=tuple(field.choices or ()),
-        reads=choice.reads,
-        mix=choice.head.mix,
-        threshold=choice.head.threshold,
-        student=choice.head.student is not None,
-    )
-
-
-def _probes(name: str, step: StepSpec, draft: Draft) -> list[Probe]:
-    """From the rows that were read; they are kept in the artifact, where a secret has no place."""
-    reads = step.decide.reads if step.decide is not None else ()
-    if not any(read.mode == "logprobs" for read in reads):
-        return []
-    rows = ((i, row) for i, row in enumerate(draft.fit_rows) if not holds_secret(row))
-    return [
-        Probe(
-            step=name,
-            read=read,
-            inputs={field.name: row[field.name] for field in draft.contract.inputs},
-            logprobs=tuple(round(float(value), 4) for value in draft.features[read][i]),
-        )
-        for i, row in itertools.islice(rows, N_PROBES)
-        for read, spec in enumerate(reads)
-        if spec.mode == "logprobs"
-    ]
 
 
 def _move(written: Path, artifact: Path) -> None:

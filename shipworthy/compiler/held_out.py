@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ScoringError
 from ..examples import redact, redact_value, suspect_labels
-from ..runtime import Field, label_text, plain_value, student_text
+from ..runtime import Contract, Field, label_text, plain_value, student_text
 from ..scoring import Metric, calibration_error, mean_interval, metric_of
 from .draft import Draft, Row
 from .heads import Matrix
 from .recipe import Recipe
 from .settle import Choice
+from .stacking import Rows
+
+if TYPE_CHECKING:
+    from .making import Made
 
 FAILING = 0.1
 """Share of rows that a metric may fail on before a compile stops."""
@@ -61,7 +65,7 @@ def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict
         {column.field.name: value for column, value in zip(columns, said, strict=True)}
         for said in zip(*(column.said for column in columns), strict=True)
     ]
-    scores = _scores(metric, answers, rows, draft)
+    scores = _scores(metric, answers, rows, draft.contract, draft.notes)
     right = np.all([column.right for column in columns], axis=0)
     if len(scores) > 1 and len(set(scores)) == 1 and 0 < right.sum() < len(right):
         raise ScoringError(
@@ -69,23 +73,87 @@ def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict
             "nothing can be learnt from it",
             hint="mend the metric of the recipe",
         )
-    calibration = {
-        column.field.name: calibration_error(np.exp(column.held_out.max(axis=1)), column.right)
-        for column in columns
-    }
     return {
         "score": float(scores.mean()),
         "ci": list(mean_interval(scores)),
         "n": len(scores),
         "how": f"{'dev split' if draft.n_dev else 'cross-fitted on train'}, selection too",
         "by_output": {column.field.name: float(column.right.mean()) for column in columns},
+        **_calibrations(columns),
+    }
+
+
+def program_scores(
+    contract: Contract,
+    rows: Rows,
+    n_train: int,
+    made: Mapping[str, Made],
+    recipe: Recipe,
+    notes: list[str],
+) -> dict[str, Any] | None:
+    """The same of a program of several steps, on rows that no step was fitted on or shows.
+
+    None where an output is not known there, since nothing asked for it, or where no row is left.
+
+    Args:
+        rows: as the steps left them; the first `n_train` are no dev rows.
+        made: the steps that predict.
+        notes: gets what there is to say.
+
+    Raises:
+        ScoringError: the metric can score no row.
+    """
+    names = [own.name for own in contract.outputs]
+    if isinstance(recipe.metric, str):  # which looks at no output but these
+        labelled = [name for name in names if any(name in row for row in rows.rows)]
+        names = [recipe.metric] if recipe.metric in names else labelled
+    held = [i for i in range(len(rows.rows)) if i not in rows.gone | rows.fitted]
+    # Rows of which an output is known, say since its step does not run on them, are no sample of all.
+    if not names or not held or not all(name in rows.values[i] for i in held for name in names):
+        return None
+    shown = [rows.rows[i] for i in held]
+    try:
+        metric = metric_of(recipe.metric, contract.outputs, shown)
+    except ScoringError as error:
+        notes.append(f"no held-out score: {error.message}")
+        return None
+    answers = [{name: rows.values[i][name] for name in names} for i in held]
+    scores = _scores(metric, answers, shown, contract, notes)
+    right = {
+        name: [answer[name] == row[name] for answer, row in zip(answers, shown, strict=True) if name in row]
+        for name in names
+    }
+    calibrations: dict[str, Any] = {"calibration_error": {}, "calibration_ci": {}}
+    for one in made.values():
+        for key, found in _calibrations(_columns(one.draft, one.choices)[1]).items():
+            calibrations[key].update(found)
+    return {
+        "score": float(scores.mean()),
+        "ci": list(mean_interval(scores)),
+        "n": len(scores),
+        "how": f"{'dev split' if min(held) >= n_train else 'cross-fitted'}, step by step, selection too",
+        "by_output": {name: float(np.mean(own)) for name, own in right.items() if own},
+        **calibrations,
+    }
+
+
+def _calibrations(columns: Sequence[_Column]) -> dict[str, Any]:
+    calibration = {
+        column.field.name: calibration_error(np.exp(column.held_out.max(axis=1)), column.right)
+        for column in columns
+    }
+    return {
         "calibration_error": {name: found.value for name, found in calibration.items()},
         "calibration_ci": {name: list(found.ci) for name, found in calibration.items()},
     }
 
 
 def _scores(
-    metric: Metric, answers: Sequence[dict[str, Any]], rows: Sequence[Row], draft: Draft
+    metric: Metric,
+    answers: Sequence[dict[str, Any]],
+    rows: Sequence[Row],
+    contract: Contract,
+    notes: list[str],
 ) -> NDArray[np.float64]:
     """Of the rows that the metric can score.
 
@@ -94,8 +162,8 @@ def _scores(
     """
     scores, failed = [], []
     for answer, row in zip(answers, rows, strict=True):
-        labels = plain_value({name: row[name] for name in answer})
-        inputs = plain_value({field.name: row[field.name] for field in draft.contract.inputs})
+        labels = plain_value({name: row[name] for name in answer if name in row})
+        inputs = plain_value({field.name: row.get(field.name) for field in contract.inputs})
         score = metric.score(plain_value(answer), labels, inputs)
         if score.value is None:
             failed.append((redact_value({**inputs, **labels}), answer, score.failure))
@@ -111,7 +179,7 @@ def _scores(
                 hint="mend the metric of the recipe; what was asked of the LM is kept",
                 where=f"row {str(row)[:300]}, answered {str(answer)[:200]}",
             )
-        draft.notes.append(f"{said}, which are left out; first: {why}")
+        notes.append(f"{said}, which are left out; first: {why}")
     return np.array(scores)
 
 

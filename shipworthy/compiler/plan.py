@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..runtime import student_text
 from .budget import Budget
 from .draft import Row
+from .parts import Part, learnt_from
 from .passes import Demos, DSPyOptimizer, Instructions, Readout
 from .passes.evolve import calls_at_most
 from .passes.propose import CALLS_BESIDE
 from .source import Source
+from .stacking import Rows
 
 CHARACTERS_A_TOKEN = 3.5
 """Of English text, about; tokens are an estimate for that reason."""
@@ -76,6 +78,8 @@ def plan_of(
         usd_per_token: of what is read, US$; None where it is not known.
         reflects: whether an LM is named that proposes instructions.
     """
+    if source.parts:
+        return _plan_of_steps(source, train, dev, lm=lm, usd_per_token=usd_per_token, reflects=reflects)
     recipe = source.recipe
     demos = 0
     passes = []
@@ -103,6 +107,54 @@ def plan_of(
         tokens = min(tokens, recipe.budget.tokens)
     usd = None if tokens is None or usd_per_token is None else tokens * usd_per_token
     return Plan(source.name, lm, str(recipe.budget), tuple(passes), calls, tokens, usd)
+
+
+def _plan_of_steps(source: Source, train: Sequence[Row], dev: Sequence[Row], **about: Any) -> Plan:
+    """The plans of the steps that learn, put together, and the answers that they learn from."""
+    rows = Rows([*train, *dev], ())
+    learning = [part.name for part in source.parts if rows.labelled(part)]
+    answering = learnt_from(source.parts, learning)
+    passes: list[Planned] = []
+    plans: list[Plan] = []
+    for part in source.parts:
+        if part.name in learning:
+            step = replace(
+                source,
+                contract=part.contract,
+                instruction=part.instruction,
+                recipe=source.recipe.for_step(part.name, list(part.writes)),
+                parts=(),
+            )
+            plans.append(plan_of(step, _rows_for(part, train), _rows_for(part, dev), **about))
+            passes += [replace(one, name=f"{part.name}: {one.name}") for one in plans[-1].passes]
+        if part.name in answering and part.code is None and part.contract.values:
+            n = len(train) + len(dev)
+            passes.append(Planned(f"{part.name}: answers", n, "at most: later steps learn from them", n))
+    answers = sum(one.calls or 0 for one in passes if one.name.endswith(": answers"))
+    budget = source.recipe.budget
+    calls = _sum([answers, *(plan.calls for plan in plans)], budget.calls)
+    tokens = _sum([plan.tokens for plan in plans], budget.tokens)
+    usd = _sum([plan.usd for plan in plans], None)
+    whole = [None if one is None else int(one) for one in (calls, tokens)]
+    return Plan(source.name, about["lm"], str(budget), tuple(passes), whole[0], whole[1], usd)
+
+
+def _sum(each: Sequence[float | None], limit: float | None) -> float | None:
+    known = [one for one in each if one is not None]
+    total = sum(known) if len(known) == len(each) else None
+    return limit if total is None else min(total, limit or total)
+
+
+def _rows_for(part: Part, rows: Sequence[Row]) -> list[Row]:
+    """About what a step learns from: rows with its labels, and nothing for what other steps will give."""
+    fields = (*part.contract.inputs, *part.contract.outputs)
+    names = {own.name: part.names.get(own.name, own.name) for own in fields}
+    labels = [names[own.name] for own in part.contract.decisions or part.contract.outputs]
+    return [
+        {own: row.get(value) for own, value in names.items()}
+        for row in rows
+        if all(row.get(name) is not None for name in labels)
+    ]
 
 
 def _planned(one: Any, source: Source, rows: int, budget: Budget, kept: int, reflects: bool) -> Planned:

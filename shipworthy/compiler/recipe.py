@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..errors import InputError
-from ..scoring import Metric
+from ..scoring import AllRight, Metric, Weighted
 from .budget import Budget
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ class Recipe:
             over none for that reason.
         budget: what compiling may spend.
         gate: what promotion asks; the project's `[tool.shipworthy.gate]` where none is stated here.
+        steps: passes by step, for those of a program of several that need others than `passes`.
 
     Raises:
         InputError: one of them is of another kind, or has no meaning.
@@ -137,6 +138,7 @@ class Recipe:
     outliers: float = 0.05
     budget: Budget = field(default_factory=Budget)
     gate: Gate = field(default_factory=Gate)
+    steps: Mapping[str, Sequence[Pass]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.target < 1:
@@ -145,6 +147,9 @@ class Recipe:
             raise InputError(f"a share of outliers lies from 0 to below 1, not {self.outliers}")
         object.__setattr__(self, "passes", tuple(self.passes))
         _check_passes(self.passes)
+        object.__setattr__(self, "steps", {name: tuple(passes) for name, passes in self.steps.items()})
+        for passes in self.steps.values():
+            _check_passes(passes)
         if not isinstance(self.budget, Budget):
             raise InputError(
                 f"a budget is no {type(self.budget).__name__}",
@@ -155,6 +160,7 @@ class Recipe:
 
     def as_json(self) -> dict[str, Any]:
         """For provenance: names and parameters."""
+        steps = {name: [describe(one) for one in passes] for name, passes in self.steps.items()}
         return {
             "passes": [describe(one) for one in self.passes],
             "metric": self.metric if isinstance(self.metric, str) else self.metric.as_json(),
@@ -162,7 +168,29 @@ class Recipe:
             "outliers": self.outliers,
             "budget": dataclasses.asdict(self.budget),
             "gate": self.gate.as_json(),
+            **({"steps": steps} if steps else {}),
         }
+
+    def for_step(self, name: str, outputs: Sequence[str]) -> Recipe:
+        """What one step of several is compiled by: its passes, and the metric as far as it sees its outputs.
+
+        Where it is about none, or about all at once, all of the step's outputs must be right.
+        """
+        passes = self.steps.get(name, self.passes)
+        return dataclasses.replace(self, passes=passes, metric=_within(self.metric, outputs), steps={})
+
+
+def _within(metric: str | Metric, outputs: Sequence[str]) -> str | Metric:
+    if isinstance(metric, str):
+        return metric if metric in outputs else "exact"
+    if not isinstance(metric, AllRight | Weighted):
+        return "exact"
+    by = {name: own for name, own in metric.by.items() if name in outputs}
+    if isinstance(metric, Weighted):
+        weights = {name: weight for name, weight in metric.weights.items() if name in outputs}
+        return dataclasses.replace(metric, weights=weights, by=by) if weights else "exact"
+    counted = tuple(name for name in metric.outputs if name in outputs)
+    return dataclasses.replace(metric, outputs=counted, by=by) if counted or by else "exact"
 
 
 _ASKED = {

@@ -57,7 +57,6 @@ def report_figures(
         JSON. Shares and scores lie within [0, 1], log-losses are in nats a row, calls and tokens by row.
     """
     budget = asdict(context.recipe.budget)
-    reads = step.decide.reads if step.decide is not None else ()
     found = {
         "format": FORMAT,
         "name": draft.name,
@@ -69,7 +68,7 @@ def report_figures(
         "target": context.recipe.target,
         "outliers": context.recipe.outliers,
         "rows": {"train": len(draft.train), "dev": len(draft.dev), "unread": len(draft.unread)},
-        "calls_a_row": len(reads) + (step.generate is not None),
+        "calls_a_row": _calls(step),
         "generated": list(step.generate.outputs) if step.generate is not None else [],
         "decisions": [
             _decision(field, choices[field.name], draft, context)
@@ -87,6 +86,71 @@ def report_figures(
     }
     plain: dict[str, Any] = redact_value(_rounded(plain_value(found)))
     return plain
+
+
+def several_figures(
+    each: Mapping[str, Mapping[str, Any]],
+    steps: Mapping[str, StepSpec],
+    context: Context,
+    *,
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The figures of a program of several steps: those of its steps, put together.
+
+    Args:
+        each: `report_figures` of the steps that predict.
+        steps: all of them, as the artifact holds them.
+        facts: as there, with `name`, `rows`, `notes` and `races` too.
+
+    Returns:
+        The same keys, and `steps`: name, what it is (`lm`, `heads`, `function`), labels asked for by
+        decision, inputs, outputs, and the training rows that it learnt from.
+    """
+    budget = asdict(context.recipe.budget)
+    decisions = [
+        {**one, "name": steps[name].names.get(one["name"], one["name"])}
+        for name, own in each.items()
+        for one in own["decisions"]
+    ]
+    found = {
+        "format": FORMAT,
+        **facts,
+        "seed": context.seed,
+        "budget": {name: limit for name, limit in budget.items() if limit is not None},
+        "recipe": list(dict.fromkeys(one for own in each.values() for one in own["recipe"])),
+        "metric": getattr(context.recipe.metric, "name", context.recipe.metric),
+        "target": context.recipe.target,
+        "outliers": context.recipe.outliers,
+        "calls_a_row": sum(map(_calls, steps.values())),
+        "generated": [
+            name for step in steps.values() for name in (step.generate.outputs if step.generate else ())
+        ],
+        "decisions": decisions,
+        "cascade": next((own["cascade"] for own in each.values() if own["cascade"]), None),
+        "races": [_race(race) for race in facts["races"]],
+        "instruction": "\n\n".join(f"{name}: {own['instruction']}" for name, own in each.items()),
+        "demos": {
+            "n": sum(own["demos"]["n"] for own in each.values()),
+            "shown": [demo for own in each.values() for demo in own["demos"]["shown"]][:DEMOS],
+        },
+        "steps": [
+            {
+                "name": name,
+                "what": "function" if step.function else "heads" if not step.generate else "lm",
+                "when": {key: list(labels) for key, labels in step.when.items()},
+                "inputs": [step.names.get(own, own) for own in step.inputs["properties"]],
+                "outputs": [step.names.get(own, own) for own in step.outputs["properties"]],
+                "rows": each[name]["rows"]["train"] + each[name]["rows"]["dev"] if name in each else 0,
+            }
+            for name, step in steps.items()
+        ],
+    }
+    plain: dict[str, Any] = redact_value(_rounded(plain_value(found)))
+    return plain
+
+
+def _calls(step: StepSpec) -> int:
+    return len(step.decide.reads if step.decide is not None else ()) + (step.generate is not None)
 
 
 def summary_html(figures: Mapping[str, Any], page: Path | None) -> str:

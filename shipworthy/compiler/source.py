@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotFoundError, ShipworthyError, SourceError
 from ..examples import digest_of, rows_digest
 from ..lms import import_dspy
-from ..runtime import Contract, Demo, plain_value
+from ..runtime import Contract, Demo, Field, plain_value
+from .parts import Part, label_fields, parts_of
 from .recipe import Pass, Recipe
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Source:
     Attributes:
         module: the `dspy.Module`; its one predictor is `predictor`.
         contract, instruction, demos: as the predictor states them.
+        parts: the steps of a program of several, whose contract it is then; else empty.
     """
 
     name: str
@@ -42,12 +44,19 @@ class Source:
     instruction: str
     demos: tuple[Demo, ...]
     recipe: Recipe
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def labels(self) -> tuple[Field, ...]:
+        """Columns that rows of a program of several steps may have or lack; see `label_fields`."""
+        return label_fields(self.parts, self.contract)
 
     @property
     def identity(self) -> list[Any]:
         """What of it a compile rests on, as JSON; the recipe apart."""
         demos = [demo.model_dump(mode="json") for demo in self.demos]
-        return [self.name, self.contract.digest, self.instruction, demos]
+        steps = [part.identity for part in self.parts]
+        return [self.name, self.contract.digest, self.instruction, demos, *([steps] if steps else [])]
 
 
 def load_source(project: Path, name: str) -> Source:
@@ -65,11 +74,46 @@ def load_source(project: Path, name: str) -> Source:
             hint=f"it has {', '.join(known)}" if known else "lift a prototype first",
             where=str(file),
         )
-    dspy = import_dspy()
-    with _project_imports(project):
+    with _project_imports(project):  # types that annotations name are looked up while they are there
         program = _import(f"programs.{name}", file)
         recipe_file = project / "optimizers" / f"{name}.py"
         recipe = _recipe(_import(f"optimizers.{name}", recipe_file)) if recipe_file.is_file() else None
+        return source_of(_module_in(program, file), name=name, recipe=recipe)
+
+
+def source_of(module: dspy.Module, *, name: str, recipe: Recipe | None = None) -> Source:
+    """The source of a module that somebody already has, with its demos and instructions.
+
+    Raises:
+        SourceError: the module is no `sw.Steps`, and does more than pass its inputs to one
+            predictor; or steps do not fit together.
+    """
+    import_dspy()
+    from ..runtime.steps import Steps
+
+    if isinstance(module, Steps):
+        from .passes import Demos, FieldOrder, Readout, Student
+
+        contract = module.wired.contract
+        recipe = recipe or Recipe(passes=(FieldOrder(), Demos(), Readout(), Student()))
+        return Source(name, module, "", contract, "", (), recipe, parts_of(module, _stated))
+    from ..runtime.dspy_bridge import predicting
+
+    contract, instruction, demos = _stated(module)
+    return Source(
+        name=name,
+        module=module,
+        predictor=predicting(module)[0],
+        contract=contract,
+        instruction=instruction,
+        demos=demos,
+        recipe=recipe or default_recipe(contract),
+    )
+
+
+def _module_in(program: ModuleType, file: Path) -> dspy.Module:
+    """One of the one class of a program that a file defines."""
+    dspy = import_dspy()
     found = [
         value
         for value in vars(program).values()
@@ -82,34 +126,20 @@ def load_source(project: Path, name: str) -> Source:
             where=str(file),
         )
     try:
-        module = found[0]()
+        return found[0]()
+    except ShipworthyError:
+        raise
     except Exception as error:
         raise _in_source(error, file) from error
-    return source_of(module, name=name, recipe=recipe)
 
 
-def source_of(module: dspy.Module, *, name: str, recipe: Recipe | None = None) -> Source:
-    """The source of a module that somebody already has, with its demos and instructions.
+def _stated(module: dspy.Module) -> tuple[Contract, str, tuple[Demo, ...]]:
+    """Contract, instruction and demos of a module that passes its inputs to one predictor."""
+    from ..runtime.dspy_bridge import predicting
 
-    Raises:
-        SourceError: the module does more than pass its inputs to one predictor.
-    """
-    import_dspy()
-    from ..runtime.dspy_bridge import contract_of
-
-    predictors = module.named_predictors()
-    if len(predictors) != 1:
-        raise SourceError(
-            f"{type(module).__name__} has {len(predictors)} predictors",
-            hint="programs of one predictor can be compiled",
-        )
-    path, predictor = predictors[0]
-    signature = predictor.signature
-    contract = contract_of(signature)
-    if any(field.name == "reasoning" for field in contract.outputs) and len(contract.outputs) > 1:
-        # What ChainOfThought adds: it is nobody's label, and a readout needs no words before the answer.
-        contract = Contract(contract.inputs, tuple(f for f in contract.outputs if f.name != "reasoning"))
-    _check_passes_through(module, contract)
+    _, predictor, contract = predicting(module)
+    if module is not predictor:
+        _check_passes_through(module, contract)
     names = [field.name for field in (*contract.inputs, *contract.outputs)]
     demos = []
     for demo in predictor.demos:
@@ -121,15 +151,7 @@ def source_of(module: dspy.Module, *, name: str, recipe: Recipe | None = None) -
                     outputs={field.name: values[field.name] for field in contract.outputs},
                 )
             )
-    return Source(
-        name=name,
-        module=module,
-        predictor=path,
-        contract=contract,
-        instruction=signature.instructions,
-        demos=tuple(demos),
-        recipe=recipe or default_recipe(contract),
-    )
+    return contract, str(predictor.signature.instructions), tuple(demos)
 
 
 def made_of(

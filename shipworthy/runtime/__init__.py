@@ -7,8 +7,11 @@ or scikit-learn; `dspy_bridge` imports dspy, and only when it is asked for.
 
 from .admission import Admission
 from .artifact import check_manifest, read_artifact, write_artifact
+from .conditions import both, condition, holds, needs_of, read_by
 from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
 from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
+from .flow import Flow, ReadyStep
+from .functions import Code, Function, function_contract, load_function, read_code
 from .lines import error_line, line_of
 from .parallel import Outcome, ordered_map
 from .program import Program, load_artifact
@@ -19,6 +22,7 @@ from .spec import (
     READ_NOTES,
     Decide,
     Demo,
+    FunctionSpec,
     Generate,
     HeadSpec,
     LMSpec,
@@ -30,21 +34,27 @@ from .spec import (
     value_digest,
 )
 from .tfidf import Tfidf
+from .wiring import Node, Wired, nullable, wire
 
 __all__ = [
     "READ_NOTES",
     "STANDING_HEADERS",
     "Admission",
     "Answer",
+    "Code",
     "Contract",
     "Decide",
     "DecisionHead",
     "Demo",
     "Field",
+    "Flow",
+    "Function",
+    "FunctionSpec",
     "Generate",
     "HeadSpec",
     "Heads",
     "LMSpec",
+    "Node",
     "Outcome",
     "Pace",
     "Probe",
@@ -54,21 +64,32 @@ __all__ = [
     "PromptSpec",
     "Read",
     "ReadoutHead",
+    "ReadyStep",
     "StepSpec",
     "StepTrace",
     "StudentHead",
     "Tfidf",
+    "Wired",
+    "both",
     "check_manifest",
+    "condition",
     "error_line",
+    "function_contract",
+    "holds",
     "label_text",
     "line_of",
     "load_artifact",
+    "load_function",
     "log_softmax",
+    "needs_of",
+    "nullable",
     "object_schema",
     "opening_of",
     "ordered_map",
     "plain_value",
     "read_artifact",
+    "read_by",
+    "read_code",
     "read_features",
     "reading_mode",
     "render_decide",
@@ -78,6 +99,7 @@ __all__ = [
     "student_text",
     "value_digest",
     "value_text",
+    "wire",
     "wire_schema",
     "write_artifact",
 ]

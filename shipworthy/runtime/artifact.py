@@ -5,6 +5,7 @@
     probes.json         rows with the log-probabilities expected
     provenance.json     where it came from
     manifest.json       sha256 of every other file
+    code/DIGEST/        of each step that is a function: its source file, and those that it reads
 
 Everything is verified before it is parsed. What is unknown or altered is refused.
 """
@@ -23,8 +24,9 @@ import pydantic
 from ..errors import ArtifactError, ContractError
 from ..examples import atomic_folder, canonical_json, digest_of
 from .contract import Contract
+from .functions import Code
 from .readout import DecisionHead, Heads, ReadoutHead, StudentHead
-from .spec import FORMAT, HeadSpec, Probe, ProgramSpec
+from .spec import FORMAT, HeadSpec, Probe, ProgramSpec, is_inside
 from .tfidf import SEPARATOR, Tfidf
 
 PROGRAM = "program.json"
@@ -45,6 +47,7 @@ def write_artifact(
     *,
     probes: list[Probe],
     provenance: Mapping[str, Any],
+    code: Mapping[str, Code] | None = None,
 ) -> str:
     """Write an artifact whole or not at all, and return the program's digest.
 
@@ -60,11 +63,14 @@ def write_artifact(
         spec = spec.model_copy(update={"arrays_sha256": digest_of(files[ARRAYS])})
     files[PROGRAM] = canonical_json(spec.model_dump(mode="json")).encode()
     files[PROBES] = canonical_json([probe.model_dump(mode="json") for probe in probes]).encode()
+    for own in (code or {}).values():
+        files.update({f"{own.spec.folder}/{path}": data for path, data in own.contents.items()})
     files[PROVENANCE] = json.dumps(provenance, indent=2, sort_keys=True, ensure_ascii=False).encode()
     manifest = {"format": FORMAT, "files": {name: digest_of(data) for name, data in sorted(files.items())}}
     files[MANIFEST] = canonical_json(manifest).encode()
     with atomic_folder(folder) as temporary:
         for name, data in files.items():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             (temporary / name).write_bytes(data)
     return digest_of(files[PROGRAM])
 
@@ -84,7 +90,7 @@ def read_artifact(folder: Path) -> tuple[ProgramSpec, dict[str, Heads], list[Pro
             where=str(folder / PROGRAM),
         )
     spec = _valid(ProgramSpec, program, folder / PROGRAM)
-    _check_whole(spec, folder / PROGRAM)
+    _check_whole(spec, files, folder / PROGRAM)
     probes = _valid(Probes, _json(files, PROBES, folder), folder / PROBES).root
     arrays = files.get(ARRAYS)
     if spec.arrays_sha256 != (None if arrays is None else digest_of(arrays)):
@@ -102,6 +108,24 @@ def read_artifact(folder: Path) -> tuple[ProgramSpec, dict[str, Heads], list[Pro
     return spec, heads, probes, digest_of(files[PROGRAM])
 
 
+def read_code_of(folder: Path, spec: ProgramSpec) -> dict[str, Code]:
+    """The files of the steps that are functions, each as its digest in the program says.
+
+    Raises:
+        ArtifactError: one is missing or altered.
+    """
+    found = {}
+    for name, step in spec.steps.items():
+        if (function := step.function) is not None:
+            place = folder / function.folder
+            found[name] = Code(
+                function,
+                place.resolve(),
+                {path: _verified(place / path, sha256) for path, sha256 in function.files.items()},
+            )
+    return found
+
+
 def check_manifest(folder: Path) -> dict[str, bytes]:
     """The files of an artifact, each verified against the manifest.
 
@@ -112,7 +136,9 @@ def check_manifest(folder: Path) -> dict[str, bytes]:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         wanted = dict(manifest["files"])
         known = (
-            manifest["format"] == FORMAT and set(wanted) <= set(FILES) and {PROGRAM, PROBES} <= set(wanted)
+            manifest["format"] == FORMAT
+            and all(name in FILES or _is_code(name) for name in wanted)
+            and {PROGRAM, PROBES} <= set(wanted)
         )
     except OSError as error:
         raise ArtifactError(
@@ -128,20 +154,25 @@ def check_manifest(folder: Path) -> dict[str, bytes]:
             hint="upgrade shipworthy",
             where=str(folder / MANIFEST),
         )
-    files = {}
-    for name, sha256 in wanted.items():
-        try:
-            data = (folder / name).read_bytes()
-        except OSError as error:
-            raise ArtifactError("a file is missing", hint=_RESTORE, where=str(folder / name)) from error
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ArtifactError("the file was altered", hint=_RESTORE, where=str(folder / name))
-        files[name] = data
-    return files
+    return {name: _verified(folder / name, sha256) for name, sha256 in wanted.items()}
 
 
 class Probes(pydantic.RootModel[list[Probe]]):
     """`probes.json`."""
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError("a file is missing", hint=_RESTORE, where=str(path)) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ArtifactError("the file was altered", hint=_RESTORE, where=str(path))
+    return data
+
+
+def _is_code(name: str) -> bool:
+    return name.startswith("code/") and is_inside(name)
 
 
 _RESTORE = "restore it from the registry, or compile again"
@@ -160,7 +191,7 @@ def _valid(model: type[Model], data: Any, path: Path) -> Model:
         ) from error
 
 
-def _check_whole(spec: ProgramSpec, path: Path) -> None:
+def _check_whole(spec: ProgramSpec, files: Mapping[str, bytes], path: Path) -> None:
     """Refuse a program whose parts do not hold together."""
     try:
         digest = Contract.from_json(spec.contract).digest
@@ -172,6 +203,14 @@ def _check_whole(spec: ProgramSpec, path: Path) -> None:
     unknown = sorted(set(spec.flow) - spec.steps.keys())
     if unknown:
         problem = f"its flow has no step {unknown[0]!r}"
+    named = {
+        f"{step.function.folder}/{own}": sha256
+        for step in spec.steps.values()
+        if step.function is not None
+        for own, sha256 in step.function.files.items()
+    }
+    if named != {name: digest_of(data) for name, data in files.items() if _is_code(name)}:
+        problem = "its code is not the one that lies beside it"
     if problem:
         raise ArtifactError(f"not a whole program: {problem}", hint=_RESTORE, where=str(path))
 

@@ -1,4 +1,4 @@
-"""Between DSPy and the executor, in both directions. The only module here that imports dspy.
+"""Between DSPy and the executor, in both directions. This and `steps` alone import dspy here.
 
 - `contract_of` reads a `dspy.Signature` as a contract.
 - `RuntimeAdapter` lets DSPy's own modules and optimizers run over the executor: the
@@ -18,13 +18,14 @@ from typing import Any
 
 import pydantic
 
-from ..errors import ContractError, MissingExtraError, OutputError, RowInputError
+from ..errors import ContractError, MissingExtraError, OutputError, RowInputError, SourceError
 from ..lms import LM
 from .contract import Contract, Field, annotation_of, object_schema, plain_value, value_text
 from .executor import run_step
 from .program import Program
 from .readout import Heads
 from .render import render_generate
+from .schemas import schema_of
 from .spec import Demo, Generate, StepSpec
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else LiteLLM, if loaded, fetches a price list
@@ -39,8 +40,6 @@ except ModuleNotFoundError as missing:
     raise MissingExtraError("compile", "dspy") from missing
 
 MAX_TOKENS = 512
-NOT_READ = ("allOf", "not", "prefixItems", "patternProperties")
-"""Keywords that would be lost on the way; a type that needs one is refused."""
 
 
 def contract_of(signature: type[dspy.Signature]) -> Contract:
@@ -57,6 +56,27 @@ def contract_of(signature: type[dspy.Signature]) -> Contract:
         inputs.append(Field(name, {**field.schema, **_default(info)}, field.description))
     outputs = [_field(name, info) for name, info in signature.output_fields.items()]
     return Contract(tuple(inputs), tuple(outputs))
+
+
+def predicting(module: dspy.Module) -> tuple[str, dspy.Predict, Contract]:
+    """The one predictor of a module, with its path and contract; a chain of thought without its reasoning.
+
+    Raises:
+        SourceError: it has none, or several.
+        ContractError: a field has a type that cannot be read.
+    """
+    predictors = module.named_predictors()
+    if len(predictors) != 1:
+        raise SourceError(
+            f"{type(module).__name__} has {len(predictors)} predictors",
+            hint="programs of one predictor can be compiled; write several as the steps of a sw.Steps",
+        )
+    path, predictor = predictors[0]
+    contract = contract_of(predictor.signature)
+    if any(field.name == "reasoning" for field in contract.outputs) and len(contract.outputs) > 1:
+        # What ChainOfThought adds: it is nobody's label, and a readout needs no words before the answer.
+        contract = Contract(contract.inputs, tuple(f for f in contract.outputs if f.name != "reasoning"))
+    return path, predictor, contract
 
 
 def signature_of(contract: Contract, instruction: str) -> type[dspy.Signature]:
@@ -271,15 +291,9 @@ def _field(name: str, info: Any) -> Field:
     if Type.extract_custom_type_from_annotation(annotation) or annotation is dspy.History:
         raise _not_read(name, annotation, "DSPy's own types are not")
     try:
-        schema = pydantic.TypeAdapter(annotation).json_schema()
-        schema = _inlined(schema, schema.get("$defs", {}), ())
-        annotation_of(schema)
-    except (pydantic.errors.PydanticUserError, pydantic.PydanticInvalidForJsonSchema, TypeError) as error:
-        raise _not_read(name, annotation, str(error).partition("\n")[0]) from error
+        schema = schema_of(annotation)
     except ContractError as error:
         raise _not_read(name, annotation, error.message) from error
-    schema.pop("description", None)
-    schema.pop("default", None)
     description = str((info.json_schema_extra or {}).get("desc") or "")
     return Field(name, schema, "" if description == f"${{{name}}}" else description)
 
@@ -290,37 +304,6 @@ def _not_read(name: str, annotation: Any, why: str) -> ContractError:
         hint="use str, bool, int, float, Literal, Enum, date, datetime, list, dict or a pydantic model",
         where=f"field {name!r}",
     )
-
-
-def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...]) -> Any:
-    """The schema with references replaced by what they name, and without titles."""
-    if isinstance(schema, list):
-        return [_inlined(item, definitions, within) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        name = schema["$ref"].removeprefix("#/$defs/")
-        if name in within:
-            raise ContractError(f"{name} contains itself")
-        beside = {key: value for key, value in schema.items() if key != "$ref"}
-        return _inlined({**definitions[name], **beside}, definitions, (*within, name))
-    lost = [key for key in NOT_READ if key in schema]
-    if lost:
-        raise ContractError(f"its schema needs {lost[0]!r}")
-    choices = schema.get("enum", [schema["const"]] if "const" in schema else [])
-    if not all(isinstance(choice, str | bool | int | float) for choice in choices):
-        raise ContractError("choices must be text, numbers or bools")
-    found: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key in ("enum", "const", "default"):
-            found[key] = value
-        elif key == "properties":
-            found[key] = {name: _inlined(own, definitions, within) for name, own in value.items()}
-        elif key == "oneOf":
-            found["anyOf"] = _inlined(value, definitions, within)
-        elif key not in ("$defs", "title", "discriminator"):
-            found[key] = _inlined(value, definitions, within)
-    return found
 
 
 def _default(info: Any) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class StepTrace:
         tokens_in, tokens_out: of all calls; lm_calls: how many.
         decided_by: `lm` where the LM was asked for the decisions, `student` where none was
             needed; None where nothing was decided.
+        start_ms: after the row's begin, by the time that the steps that it waited for take.
     """
 
     name: str
@@ -49,6 +50,7 @@ class StepTrace:
     tokens_out: int
     lm_calls: int
     decided_by: Literal["lm", "student"] | None = None
+    start_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,10 @@ class Answer:
 
     Attributes:
         outputs: typed values by name, the best guess also where `answered` is false.
-        confidence: a number for each decision, None for what was generated.
+        confidence: a number for each decision; None for what was generated or computed, and where
+            the step of an output did not run.
         answered: whether every decision is as confident as the program asks.
-        steps: what each step did.
+        steps: what each step that ran did.
     """
 
     outputs: dict[str, Any]
@@ -80,8 +83,8 @@ class Answer:
 
     @property
     def ms(self) -> float:
-        """Wall time of all steps."""
-        return sum(step.ms for step in self.steps)
+        """Wall time until the last step has ended, those beside each other counted once."""
+        return max((step.start_ms + step.ms for step in self.steps), default=0.0)
 
 
 def run_step(name: str, step: StepSpec, heads: Heads, lm: LM | None, inputs: Mapping[str, Any]) -> StepTrace:

@@ -14,9 +14,11 @@ import numpy as np
 from ..errors import ArtifactError, RowError, RowInputError, ShipworthyError, StorageError
 from ..examples import atomic_write, digest_of
 from ..lms import LM, cache_folder, deadline, open_lm
-from .artifact import read_artifact
-from .contract import Contract
-from .executor import Answer, read_features, run_step
+from .artifact import read_artifact, read_code_of
+from .contract import Contract, Field
+from .executor import Answer, read_features
+from .flow import Flow
+from .functions import Code
 from .parallel import Outcome, ordered_map
 from .readout import Heads
 from .spec import Probe, ProgramSpec
@@ -36,12 +38,13 @@ class Program:
 
     Args:
         spec, heads: as `read_artifact` gives them.
+        code: of the steps that are functions, which is imported here.
         lm: an LM to use instead of the one named in the program; its id must be the same.
         probes: rows that the first call on a machine checks.
         version: how the program was asked for, such as `triage/3`.
 
     Raises:
-        ArtifactError: `lm` is another one than the heads were fitted on.
+        ArtifactError: `lm` is another one than the heads were fitted on, or code cannot be imported.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Program:
         spec: ProgramSpec,
         heads: Mapping[str, Heads],
         *,
+        code: Mapping[str, Code] | None = None,
         lm: LM | None = None,
         probes: Iterable[Probe] = (),
         digest: str = "",
@@ -64,8 +68,10 @@ class Program:
         self.digest = digest
         self.version = version
         self.contract = Contract.from_json(spec.contract)
-        self._heads = dict(heads)
-        self._probes = list(probes)
+        self.heads = dict(heads)
+        self.code = dict(code or {})
+        self.probes = tuple(probes)
+        self._flow = Flow(spec, self.heads, self.code)
         self._lm = lm
         self._lock = threading.Lock()
 
@@ -76,7 +82,9 @@ class Program:
             ArtifactError: it is another LM.
         """
         own = lm if self.spec.lm is not None else None
-        return Program(self.spec, self._heads, lm=own, digest=self.digest, version=self.version)
+        return Program(
+            self.spec, self.heads, code=self.code, lm=own, digest=self.digest, version=self.version
+        )
 
     @property
     def lm(self) -> LM | None:
@@ -94,6 +102,13 @@ class Program:
                 self._check_probes(lm)
                 self._lm = lm
             return self._lm
+
+    @property
+    def computed(self) -> tuple[Field, ...]:
+        """Outputs but decisions that a function computes: rows may lack labels for them."""
+        functions = [step for step in self.spec.steps.values() if step.function is not None]
+        names = {step.names.get(own, own) for step in functions for own in step.outputs["properties"]}
+        return tuple(field for field in self.contract.values if field.name in names)
 
     def __call__(self, **inputs: Any) -> Answer:
         """Answer one row.
@@ -121,19 +136,15 @@ class Program:
             LMError: the LM fails.
         """
         values: dict[str, Any] = self.contract.read_inputs(row)
-        steps = []
         lm = self.lm  # opened, if need be, before the row's time begins
         with deadline(deadline_s):
-            for name in self.spec.flow:
-                steps.append(run_step(name, self.spec.steps[name], self._heads[name], lm, values))
-                values = {**values, **steps[-1].outputs}
+            ran = self._flow.run(values, lm)
         names = [field.name for field in self.contract.outputs]
-        confidence = {key: value for step in steps for key, value in step.confidence.items()}
         return Answer(
-            outputs={name: values[name] for name in names},
-            confidence={name: confidence[name] for name in names},
-            answered=all(step.answered for step in steps),
-            steps=tuple(steps),
+            outputs={name: ran.values[name] for name in names},
+            confidence={name: ran.confidence[name] for name in names},
+            answered=all(step.answered for step in ran.steps),
+            steps=ran.steps,
         )
 
     def answer_many(
@@ -169,17 +180,17 @@ class Program:
 
     def _check_probes(self, lm: LM) -> None:
         """Once a machine and artifact: do the heads still meet the numbers that they were fitted on?"""
-        if not self._probes:
+        if not self.probes:
             return
         mark = (
             cache_folder()
             / "probed"
-            / digest_of([lm.id, [probe.model_dump(mode="json") for probe in self._probes], _engine()])
+            / digest_of([lm.id, [probe.model_dump(mode="json") for probe in self.probes], _engine()])
         )
         if mark.exists():
             return
         worst = 0.0
-        for probe in self._probes:
+        for probe in self.probes:
             step = self.spec.steps[probe.step]
             if step.decide is None:
                 continue
@@ -210,7 +221,8 @@ def load_artifact(folder: str | Path, *, lm: LM | None = None, version: str = ""
         ArtifactError: it is damaged, altered, unknown, or was compiled on another LM.
     """
     spec, heads, probes, digest = read_artifact(Path(folder))
-    return Program(spec, heads, lm=lm, probes=probes, digest=digest, version=version or spec.name)
+    code = read_code_of(Path(folder), spec)
+    return Program(spec, heads, code=code, lm=lm, probes=probes, digest=digest, version=version or spec.name)
 
 
 def _engine() -> str:

@@ -174,8 +174,51 @@ class Demo(Data):
     outputs: dict[str, Any]
 
 
+class FunctionSpec(Data):
+    """A Python function: its name, and the files that it needs with their sha256 (hex).
+
+    Attributes:
+        name: in the module.
+        module: the file of its source.
+        files: that one and what lies beside it, by path relative to the module's folder.
+        spread: whether the outputs are the items of what it returns; else that is the one output.
+    """
+
+    name: str
+    module: str
+    files: dict[str, str]
+    spread: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie within an artifact: named by what they hold."""
+        return f"code/{digest_of(self.files)[:16]}"
+
+    @model_validator(mode="after")
+    def _fits(self) -> FunctionSpec:
+        if self.module not in self.files or not self.name.isidentifier():
+            raise ValueError("a function has a name, and a module among its files")
+        if not all(is_inside(path) for path in self.files):
+            raise ValueError("a file of a function lies outside its folder")
+        return self
+
+
+def is_inside(path: str) -> bool:
+    """Whether a relative POSIX path names a file below the folder that it starts from."""
+    parts = path.split("/")
+    return "\\" not in path and ":" not in path and not any(part in ("", ".", "..") for part in parts)
+
+
 class StepSpec(Data):
-    """One step: its typed contract, instruction and demos, and how its outputs come about."""
+    """One step: its typed contract, instruction and demos, and how its outputs come about.
+
+    Attributes:
+        function: what computes the outputs, where no LM and no head does.
+        when: the step runs only where each of these decisions fell on one of these labels; else
+            its outputs are null.
+        names: what the step's own inputs and outputs are called in the program, where that differs,
+            as for the inner values of a program within a program.
+    """
 
     instruction: str
     inputs: dict[str, Any]
@@ -183,11 +226,23 @@ class StepSpec(Data):
     demos: tuple[Demo, ...] = ()
     decide: Decide | None = None
     generate: Generate | None = None
+    function: FunctionSpec | None = None
+    when: dict[str, tuple[str | bool | int | float, ...]] = {}
+    names: dict[str, str] = {}
 
     @property
     def contract(self) -> Contract:
         """Inputs and outputs with their types."""
         return Contract.from_json({"inputs": self.inputs, "outputs": self.outputs})
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without keys that say nothing: a program of one step has the bytes that it always had."""
+        data: dict[str, Any] = handler(self)
+        for key in ("function", "when", "names"):
+            if not data.get(key):
+                data.pop(key, None)
+        return data
 
 
 class LMSpec(Data):
@@ -214,7 +269,8 @@ class Probe(Data):
 class ProgramSpec(Data):
     """A whole program: `program.json`.
 
-    `flow` lists the steps in the order in which they run.
+    `flow` lists the steps in an order in which they can run. What waits for what follows from
+    the names of their inputs and outputs, and is written nowhere.
     """
 
     format: Literal[1] = 1
