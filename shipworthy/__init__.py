@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from .errors import ShipworthyError
     from .runtime import Answer, Program, load_artifact
+    from .runtime.steps import Steps, step
     from .ship import certify, compile, lift, load, metric, plan, ship
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ _HOMES = {
     "Readout": "compiler",
     "Recipe": "compiler",
     "ShipworthyError": "errors",
+    "Steps": "runtime.steps",
     "Student": "compiler",
     "certify": "ship",
     "compile": "ship",
@@ -57,6 +59,7 @@ _HOMES = {
     "metric": "ship",
     "plan": "ship",
     "ship": "ship",
+    "step": "runtime.steps",
 }
 
 __all__ = [
@@ -72,6 +75,7 @@ __all__ = [
     "Readout",
     "Recipe",
     "ShipworthyError",
+    "Steps",
     "Student",
     "certify",
     "compile",
@@ -81,6 +85,7 @@ __all__ = [
     "metric",
     "plan",
     "ship",
+    "step",
 ]
 
 

@@ -16,7 +16,8 @@
     │   ├── ContextLengthError     the row is longer than the LM can read
     │   ├── DeadlineError          the row's time is over
     │   ├── OverloadedError        more rows wait than can be answered in time
-    │   └── OutputError            the LM's answer does not fit the contract
+    │   ├── OutputError            an answer does not fit the contract
+    │   └── StepError              a function of the program fails
     └── OutsideError               something outside failed          exit 3
         ├── LMError                the LM is down or refuses
         ├── WeightsError           weights missing, cut short or altered
@@ -50,6 +51,7 @@ __all__ = [
     "ScoringError",
     "ShipworthyError",
     "SourceError",
+    "StepError",
     "StorageError",
     "WeightsError",
 ]
@@ -156,7 +158,11 @@ class OverloadedError(RowError):
 
 
 class OutputError(RowError):
-    """The LM's answer to this row does not fit the contract."""
+    """What the LM, or a function, answers to this row does not fit the contract."""
+
+
+class StepError(RowError):
+    """A step that is a Python function raises an exception of its own on this row."""
 
 
 class OutsideError(ShipworthyError):

@@ -15,7 +15,7 @@ from shipworthy.evidence import answer_freely
 from shipworthy.evidence.attack_forms import CHAT_TOKENS, attacks_with, delimiters_of
 from shipworthy.evidence.attacks import attacks
 from shipworthy.evidence.injections import INJECTIONS, LANGUAGES
-from shipworthy.lift import Prototype
+from shipworthy.lift import plain_prototype
 from shipworthy.lms import Journal, Recorded, open_lm
 from shipworthy.runtime import Answer, Contract, Field, Outcome
 from shipworthy.scoring import EXACT, evaluate
@@ -24,7 +24,7 @@ LABELS = ["lamp", "chair", "table", "rug"]
 INPUTS = (Field("text", {"type": "string"}),)
 OUTPUTS = (Field("desk", {"enum": LABELS}),)
 Many = Callable[[Iterable[Mapping[str, Any]]], Iterator[Outcome[Answer]]]
-PROMPT = Prototype("sort", "text", "Sort the note.\n\nNote:\n{text}\n\nDesk:", "sort.txt", ("text",))
+PROMPT = plain_prototype("sort", "Sort the note.\n\nNote:\n{text}\n\nDesk:")
 
 
 def contender(say: Callable[[str], Any], *, name: str = "desk", answered: bool = True) -> Many:

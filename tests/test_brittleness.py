@@ -14,7 +14,7 @@ from shipworthy.evidence.battery import carrier, copied_values, paired_means, ro
 from shipworthy.evidence.brittleness import brittleness
 from shipworthy.evidence.reworded import reworded_prototypes
 from shipworthy.examples import PERTURBATIONS
-from shipworthy.lift import Prototype
+from shipworthy.lift import Prototype, plain_prototype
 from shipworthy.runtime import Answer, Contract, Field, Outcome, Progress
 from shipworthy.scoring import EXACT, Metric, evaluate
 
@@ -277,15 +277,10 @@ def test_progress_is_told_of_every_row() -> None:
 
 # The prototype's own instructions
 
-PROMPT = Prototype(
-    name="triage",
-    format="text",
-    text=(
-        "You are a clerk. Read the note and answer with one desk. Be brief. Name the desk only.\n\n"
-        "* lamp - lights\n* chair - seats\n\nPolicy: {policy}\n\nNote: {text}\nDesk:"
-    ),
-    path="triage.txt",
-    slots=("policy", "text"),
+PROMPT = plain_prototype(
+    "triage",
+    "You are a clerk. Read the note and answer with one desk. Be brief. Name the desk only.\n\n"
+    "* lamp - lights\n* chair - seats\n\nPolicy: {policy}\n\nNote: {text}\nDesk:",
 )
 
 

@@ -139,7 +139,7 @@ def test_an_answer_that_comes_late_is_none(tmp_path: Any) -> None:
     made = compiled(tmp_path, sw.Readout(), always=True)
     clock = Time()
     program = made.program
-    slow = Program(program.spec, program._heads, lm=Slow(clock, 2.0))
+    slow = Program(program.spec, program.heads, lm=Slow(clock, 2.0))
     with deadline(1.0, clock=clock), pytest.raises(DeadlineError):
         slow.answer({"text": "where is number 99"})
     with deadline(3.0, clock=clock):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from shipworthy.errors import ExamplesError, PrototypeError, RowInputError, SourceError
@@ -25,6 +25,7 @@ from shipworthy.lift import (
     lift,
     load_labelled,
     make_project,
+    plain_prototype,
     read_prototype,
     write_examples,
     write_source,
@@ -56,12 +57,7 @@ counter = itertools.count()
 
 
 def prototype(text: str = PROMPT, name: str = "triage") -> Prototype:
-    from shipworthy.lift.pieces import Slot
-    from shipworthy.lift.readers import reader_named
-
-    pieces = reader_named("markdown").pieces(text)
-    slots = dict.fromkeys(piece.name for piece in pieces if isinstance(piece, Slot))
-    return Prototype(name, "markdown", text, "triage.md", tuple(slots))
+    return plain_prototype(name, text, format="markdown")
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
@@ -200,7 +196,7 @@ def test_values_are_data_whatever_they_hold() -> None:
 def test_without_a_slot_the_one_input_follows_the_prompt() -> None:
     plain = prototype("Sort this.")
     assert plain.render({"text": "hello"}) == "Sort this.\n\nhello"
-    assert plain.prefix == "Sort this.\n\n"
+    assert plain.prompt(plain.draft.steps[0], {"text": "hello"}).lead == "Sort this.\n\n"
     with pytest.raises(RowInputError, match="one input"):
         plain.render({"text": "hello", "queue": "billing"})
 
@@ -217,7 +213,7 @@ def test_render_keeps_every_value_whole(before: str, middle: str, after: str, a:
     )
     text = prototype(f"{before}{{a}}{middle}{{b}}{after}{{a}}")
     assert text.render({"a": a, "b": b}) == f"{before}{a}{middle}{b}{after}{a}"
-    assert text.prefix == before
+    assert text.prompt(text.draft.steps[0], {"a": a, "b": b}).lead == before
 
 
 # The instruction
@@ -260,7 +256,7 @@ def test_slots_are_inputs_and_the_other_columns_outputs() -> None:
         "queue": {"enum": ["billing", "delivery"], "type": "string"},
         "needs_human": {"type": "boolean"},
     }
-    assert lifted.reasons["queue"] == "2 distinct values in 40 rows"
+    assert lifted.steps[0].reasons["queue"] == "2 distinct values in 40 rows"
     assert lifted.left_out == {}
 
 
@@ -296,7 +292,7 @@ def test_values_found_word_for_word_in_the_input_are_extracted_not_classified() 
     rows = table([{"text": f"A bus to {cities[i % 4] or 'nowhere'}", "to": cities[i % 4]} for i in range(40)])
     lifted = lift(prototype("Where to?\n{text}"), rows)
     assert lifted.contract.outputs[0].schema == {"anyOf": [{"type": "string"}, {"type": "null"}]}
-    assert "stands in the input in 30 of 30 rows" in lifted.reasons["to"]
+    assert "stands in the input in 30 of 30 rows" in lifted.steps[0].reasons["to"]
     codes = table([{"text": f"Order X-{i:03} is late", "order": f"X-{i:03}"} for i in range(40)])
     assert lift(prototype("{text}"), codes).contract.outputs[0].schema == {"type": "string"}
 
@@ -314,7 +310,7 @@ def test_a_missing_column_is_named_with_those_that_exist() -> None:
 def test_without_a_slot_the_longest_text_is_the_input() -> None:
     lifted = lift(prototype("Sort."), tickets())
     assert [field.name for field in lifted.contract.inputs] == ["ticket"]
-    assert "longest text" in lifted.reasons["ticket"]
+    assert "longest text" in lifted.steps[0].reasons["ticket"]
 
 
 def test_without_rows_every_field_is_text() -> None:
@@ -347,11 +343,13 @@ def test_a_column_that_cannot_name_a_field_is_to_be_renamed(name: str) -> None:
     assert repr(name) in caught.value.message
 
 
-def test_a_slot_that_cannot_name_a_field_is_refused_and_one_that_nearly_is_is_told() -> None:
-    with pytest.raises(PrototypeError, match="'json'"):
-        lift(prototype("Sort {json}"))
-    (note,) = lift(prototype("Sort\n{order-id} of {ticket}")).unmapped
-    assert (note.what, note.where) == ("{order-id}", "triage.md:2")
+def test_a_slot_that_cannot_name_a_field_is_renamed_and_told() -> None:
+    lifted = lift(prototype("Sort\n{order-id} of {ticket} as {json}"))
+    assert [field.name for field in lifted.contract.inputs] == ["order_id", "ticket", "json_"]
+    assert [(note.what, note.where) for note in lifted.unmapped] == [
+        ("{order-id}", "triage.md:2"),
+        ("{json}", "triage.md:2"),
+    ]
 
 
 # Types
@@ -465,6 +463,7 @@ def test_nasty_labels_and_prompts_stay_text(tmp_path: Path) -> None:
 @given(prompt=TEXT, labels=st.lists(TEXT, min_size=1, max_size=4))
 def test_any_prompt_and_labels_survive_the_source(tmp_path: Path, prompt: str, labels: list[str]) -> None:
     prompt = prompt if prompt.strip() else "x"
+    assume(not prototype(prompt).slots)
     rows = [{"ticket": f"t{i}", "q_label": label} for i, label in enumerate([*labels, "fixed"] * 4)]
     lifted = lift(prototype(prompt), table(rows), inputs=["ticket"], outputs=["q_label"])
     assert_same(lifted, tmp_path)

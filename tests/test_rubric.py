@@ -502,7 +502,7 @@ class _Stub:
     name = "stub"
 
     def __init__(self, contract: Contract, instruction: str = "Sort.") -> None:
-        step = type("Step", (), {"instruction": instruction})
+        step = type("Step", (), {"when": {}, "instruction": instruction})
         self.contract = contract
         self.spec = type("Spec", (), {"steps": {"stub": step}, "flow": ("stub",)})
 
@@ -535,7 +535,7 @@ def test_an_input_that_takes_anything_refuses_nothing() -> None:
 def test_an_answer_without_its_raw_text_cannot_be_followed(facts: Facts) -> None:
     from shipworthy.runtime import Answer, Outcome, StepTrace
 
-    step = StepTrace("s", ({"messages": []},), (), {"topic": "a"}, {"topic": 0.9}, {}, True, 1.0, 1, 1, 1)
+    step = StepTrace("stub", ({"messages": []},), (), {"topic": "a"}, {"topic": 0.9}, {}, True, 1.0, 1, 1, 1)
     program: Any = _Stub(Contract((Field("text", {}),), (Field("topic", {}),)))
     program.answer_many = lambda rows: (
         Outcome(Answer({"topic": "a"}, {"topic": 0.9}, True, (step,))) for _ in rows

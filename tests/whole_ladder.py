@@ -24,7 +24,7 @@ from shipworthy.evidence.brittleness import brittleness
 from shipworthy.evidence.faults import faults
 from shipworthy.evidence.load import load
 from shipworthy.evidence.rubric import ByHand, read_by_hand
-from shipworthy.lift import Prototype
+from shipworthy.lift import plain_prototype
 from shipworthy.lms import LM, Prompt
 from shipworthy.runtime import Answer, Field, Outcome, ordered_map
 from shipworthy.scoring import EXACT
@@ -32,9 +32,7 @@ from shipworthy.scoring import EXACT
 WIDTH = 2**14
 TRIAGE = Path(__file__).parent.parent / "data" / "triage"
 INPUTS = (Field("ticket", {"type": "string"}),)
-PROMPT = Prototype(
-    "triage", "text", "Sort the ticket.\n\nTicket:\n{ticket}\n\nQueue:", "triage.txt", ("ticket",)
-)
+PROMPT = plain_prototype("triage", "Sort the ticket.\n\nTicket:\n{ticket}\n\nQueue:")
 HANDS: dict[str, ByHand] = read_by_hand(
     {"rubric": {"model-inclusion": {"by": "Ida", "on": "2026-05-01", "note": "40 tickets by learners read"}}}
 )

@@ -49,6 +49,7 @@ LIFTING = options(
     click.option("--into", type=PATH, help="The project's folder; made a project if it is none."),
     click.option("--name", help="Of the program; by default the prototype's file name."),
     click.option("--format", "format", help="Of the prototype, if it is not recognised."),
+    click.option("--prompt", help="Name or line of the prompt, where a Python file holds several."),
     click.option("--inputs", help="Columns that are inputs, with commas between them."),
     click.option("--outputs", help="Columns that are outputs, with commas between them."),
     click.option("--new-contract", is_flag=True, help="Replace the program of this name."),

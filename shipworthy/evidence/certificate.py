@@ -249,7 +249,12 @@ def _remarks(
                 f"on {silent} of {len(rows)} rows the prototype gave no answer that could be read; "
                 "they count as wrong"
             )
-    if program.spec.lm is None:
+    if len(program.spec.flow) > 1 and not quick:
+        remarks.append(
+            f"plain DSPy few-shot was left out: it is one prompt, and the program has "
+            f"{len(program.spec.flow)} steps"
+        )
+    if program.spec.lm is None and any(step.decide for step in program.spec.steps.values()):
         remarks.append("the simple student is as good as the LM here, so the program calls no LM")
     if any(step.decide and step.decide.cascade for step in program.spec.steps.values()):
         answered = [result for result in ours.results if result.error is None]

@@ -71,10 +71,20 @@ def _facts(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Budget", budget or "no limit"),
         ("Seed", str(figures["seed"])),
     ]
+    if steps := figures.get("steps"):
+        found.insert(3, ("Steps", ", then ".join(map(_step, steps))))
     if dev is not None:
         how = f"by the metric {figures['metric']}, on rows that no head was fitted on: {dev['how']}"
         found.insert(2, ("Held-out score", how))
     return found
+
+
+def _step(one: Mapping[str, Any]) -> str:
+    kinds = {"heads": "decided", "lm": "generated", "function": "a function"}
+    facts = [kinds[one["what"]]]
+    facts += [f"from {count(one['rows'])} rows"] if one["rows"] else []
+    facts += [f"where {name} is {' or '.join(map(str, labels))}" for name, labels in one["when"].items()]
+    return f"{one['name']} ({', '.join(facts)})"
 
 
 def _decision(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def run_contest(
     if opponent.prototype is not None:
         many = baselines.constrained(opponent.prototype, contract, lm)
         found["constrained"] = score("scoring the prompt, constrained to its labels", many, sample)
-    if not quick:
+    if not quick and len(program.spec.flow) == 1:  # several steps are no one prompt with demos
         step = program.spec.steps[program.spec.flow[0]]
         many = baselines.dspy_few_shot(contract, step.instruction, train, lm)
         found["dspy_few_shot"] = score("scoring plain DSPy few-shot", many, sample)

@@ -196,12 +196,13 @@ def traced(program: Program, rows: Sequence[Row]) -> dict[str, Any] | None:
     if not rows:
         return None
     known = complete = 0
+    always = {name for name, step in program.spec.steps.items() if not step.when}
     for outcome in program.answer_many(rows[:TRACED]):
         if outcome.value is None:
             continue
         known += 1
         steps = outcome.value.steps
-        complete += len(steps) == len(program.spec.flow) and all(map(_on_record, steps))
+        complete += always <= {step.name for step in steps} and all(map(_on_record, steps))
     return {"rows": known, "complete": complete} if known else None
 
 

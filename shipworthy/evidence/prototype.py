@@ -25,14 +25,38 @@ DECORATION = r"[\s*_`#>\-\"']*"
 
 
 def answer_freely(prototype: Prototype, contract: Contract, lm: LM) -> Many:
-    """The prototype on an LM: rendered, generated freely, and read generously."""
-    most = max_tokens(contract)
+    """The prototype on an LM: rendered, generated freely, read generously; step by step if it has several."""
 
     def answer(row: Mapping[str, Any]) -> Answer:
-        generation = lm.generate(prompt_of(prototype, row), max_tokens=most)
+        if len(prototype.draft.steps) > 1:
+            return _in_steps(prototype, contract, lm, row)
+        generation = lm.generate(prompt_of(prototype, row), max_tokens=max_tokens(contract))
         return answer_from_text(generation.text, contract, generation.usage)
 
     return lambda rows: ordered_map(answer, rows, workers=lm.workers)
+
+
+def _in_steps(prototype: Prototype, contract: Contract, lm: LM, row: Mapping[str, Any]) -> Answer:
+    """Each step is given what the earlier ones said; a router's step, whose label it is read to be."""
+    values, traces = dict(row), list[StepTrace]()
+    for step in prototype.draft.steps:
+        if not _is_routed_to(step.name, prototype, values):
+            continue
+        outputs = step.outputs or (Field(step.name, {"type": "string"}),)
+        own = Contract(contract.inputs, outputs)
+        generation = lm.generate(prototype.prompt(step, values), max_tokens=max_tokens(own))
+        said = answer_from_text(generation.text, own, generation.usage, name=step.name)
+        values.update({step.name: generation.text, **said.outputs})
+        traces += said.steps
+    known = [field for field in contract.outputs if field.name in values]
+    return Answer({field.name: values[field.name] for field in known}, {}, True, tuple(traces))
+
+
+def _is_routed_to(name: str, prototype: Prototype, values: Mapping[str, Any]) -> bool:
+    router = prototype.draft.router
+    if router is None or name not in router.to.values():
+        return True
+    return router.to.get(str(values.get(router.output))) == name
 
 
 def max_tokens(contract: Contract) -> int:
@@ -42,10 +66,8 @@ def max_tokens(contract: Contract) -> int:
 
 
 def prompt_of(prototype: Prototype, row: Mapping[str, Any]) -> Prompt:
-    """The prototype's own words as one user message; what stands before the first slot is static."""
-    text = prototype.render(row)
-    lead = prototype.prefix if text.startswith(prototype.prefix) else ""
-    return Prompt(lead=lead, user=text[len(lead) :])
+    """The prototype's own words for a row, of its one step."""
+    return prototype.prompt(prototype.draft.steps[0], row)
 
 
 def read_recorded(path: Path, contract: Contract) -> Many:
@@ -78,11 +100,11 @@ def read_recorded(path: Path, contract: Contract) -> Many:
     return lambda rows: ordered_map(answer, rows, workers=1)
 
 
-def answer_from_text(text: str, contract: Contract, usage: Usage) -> Answer:
+def answer_from_text(text: str, contract: Contract, usage: Usage, *, name: str = "prototype") -> Answer:
     """What a free text says, as an answer; outputs that it does not say are left out."""
     outputs = read_answer(text, contract)
     step = StepTrace(
-        name="prototype",
+        name=name,
         prompts=(),
         raw=(text,),
         outputs=outputs,

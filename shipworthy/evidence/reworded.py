@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..examples import PERTURBATIONS
 from ..lift import Prototype
@@ -68,9 +68,11 @@ def reworded_prototypes(prototype: Prototype, outputs: Sequence[Field]) -> tuple
         prototype: the prompt as it was found.
         outputs: whose names another format asks for, and whose labels no rule replaces.
     """
+    if prototype.template is None:  # messages, conditions and steps have no order that could be another
+        return ()
     labels = label_words(outputs)
     found = [
-        PrototypeVariant(name, sentence, replace(prototype, text=text))
+        PrototypeVariant(name, sentence, prototype.with_text(text))
         for name, sentence, text in (
             ("list_order", "the items of lists without numbers stand in reverse order", _lists(prototype)),
             (

@@ -9,10 +9,11 @@ from .draft import Unmapped
 from .labelled import load_inputs, load_labelled, write_examples
 from .lifting import Lifted, lift
 from .project import find_project, make_project, project_settings
-from .prototype import Prototype, read_prototype
+from .prototype import REGISTERED, Prototype, plain_prototype, read_prototype
 from .source import write_source
 
 __all__ = [
+    "REGISTERED",
     "Lifted",
     "Prototype",
     "Unmapped",
@@ -21,6 +22,7 @@ __all__ = [
     "load_inputs",
     "load_labelled",
     "make_project",
+    "plain_prototype",
     "project_settings",
     "read_prototype",
     "write_examples",

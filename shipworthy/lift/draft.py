@@ -18,16 +18,20 @@ Role = Literal["system", "user", "assistant"]
 
 
 class Template(Protocol):
-    """A text with places that a row's values fill.
+    """A text with places that a row's values fill."""
 
-    Attributes:
-        text: as the file has it.
-        inputs: names in order of first appearance, with what the template itself shows of their
-            type, as a JSON Schema: `{}` where it shows nothing.
-    """
+    @property
+    def text(self) -> str:
+        """As the file has it."""
+        ...
 
-    text: str
-    inputs: Mapping[str, Schema]
+    @property
+    def inputs(self) -> Mapping[str, Schema]:
+        """Names in order of first appearance, with what the template itself shows of their type.
+
+        Each as a JSON Schema: `{}` where it shows nothing.
+        """
+        ...
 
     def pieces(self) -> tuple[Piece, ...]:
         """All of its words, and its slots, in order; conditions and loops are told in words."""
@@ -50,12 +54,42 @@ class Message:
     template: Template
 
 
+class Turns(Protocol):
+    """All messages of a row, where they are more, or others, than one for each of a prompt's."""
+
+    def render(self, values: Mapping[str, Any]) -> tuple[tuple[Role, str], ...]:
+        """Role and text of each message of one row.
+
+        Raises:
+            RowInputError: a value is missing, or a template cannot be filled with it.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Prompt:
-    """One way to ask: the messages in order; `label` tells candidates apart."""
+    """One way to ask.
+
+    Attributes:
+        messages: what is asked, in order.
+        label: tells candidates apart.
+        sent: what the prototype sends where that is not these messages: those of its worked
+            examples too, which are the step's demos, or those of a loop over earlier turns.
+    """
 
     messages: tuple[Message, ...]
     label: str = ""
+    sent: Turns | None = None
+
+    def render(self, values: Mapping[str, Any]) -> tuple[tuple[Role, str], ...]:
+        """Role and text of each message that the prototype sends for one row.
+
+        Raises:
+            RowInputError: a value is missing, or a template cannot be filled with it.
+        """
+        if self.sent is not None:
+            return self.sent.render(values)
+        return tuple((message.role, message.template.render(values)) for message in self.messages)
 
 
 @dataclass(frozen=True)
@@ -111,6 +145,8 @@ class Check:
         value: what it compares with.
         row: index into the draft's rows, or None where it holds for all.
         where: its place, for people.
+        weight: beside the other checks of the same row.
+        threshold: the most, or least, that `kind` allows, where it has one.
     """
 
     kind: str
@@ -118,6 +154,7 @@ class Check:
     row: int | None
     where: str
     weight: float = 1.0
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)

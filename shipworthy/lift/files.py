@@ -13,14 +13,18 @@ MAX_BYTES = 10_000_000
 class Files:
     """A file with what it refers to, or a folder.
 
+    Args:
+        chosen: name or line of a prompt, where one file holds several.
+
     Attributes:
         path: what was named.
         root: the folder that no reference may leave.
         texts: what was read, by path relative to `root`, in order.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, chosen: str | None = None) -> None:
         self.path = Path(path)
+        self.chosen = chosen
         self.is_folder = self.path.is_dir()
         self.root = self.path if self.is_folder else self.path.parent
         self.texts: dict[str, str] = {}

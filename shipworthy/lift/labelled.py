@@ -17,10 +17,12 @@ from ..examples import Table, atomic_write
 from ..runtime import Contract, Field, label_text, plain_value
 from .columns import is_blank
 from .lifting import Lifted
-from .readers import READERS
+from .prototype import Prototype
 
 
-def load_labelled(contract: Contract, table: Table, *, needs_classes: bool = True) -> list[dict[str, Any]]:
+def load_labelled(
+    contract: Contract, table: Table, *, needs_classes: bool = True, also: Sequence[Field] = ()
+) -> list[dict[str, Any]]:
     """The rows' inputs and outputs as plain JSON values of their types.
 
     Other columns are dropped. An empty cell is null where the type allows it. An output that
@@ -31,6 +33,8 @@ def load_labelled(contract: Contract, table: Table, *, needs_classes: bool = Tru
         table: the rows as they were read.
         needs_classes: refuse rows that show one class only of a decision. They teach
             nothing, but they can be scored.
+        also: columns that are read too where there are any: what passes between a program's steps, and
+            outputs that may have none.
 
     Raises:
         ExamplesError: a column is missing; a value or label is empty or does not fit
@@ -39,8 +43,15 @@ def load_labelled(contract: Contract, table: Table, *, needs_classes: bool = Tru
     if not table.rows:
         return []
     given = [field for field in contract.outputs if field.name in table.columns]
-    outputs = [field for field in contract.outputs if field in given or not (given and _is_text(field))]
-    rows = _typed(table, contract.inputs, outputs)
+    free = {one.name for one in also}
+    outputs = [
+        field
+        for field in contract.outputs
+        if field in given or not (given and (_is_text(field) or field.name in free))
+    ]
+    own = {field.name for field in contract.outputs}
+    more = [one for one in also if one.name in table.columns and one.name not in own]
+    rows = _typed(table, contract.inputs, [*outputs, *more])
     if needs_classes:
         _check_classes(contract, rows, table.source)
     return rows
@@ -118,20 +129,29 @@ def write_examples(
         "prototype_sha256": lifted.prototype.digest,
         "rows": {name: len(rows) for name, rows in splits.items()},
     }
-    names = [field.name for field in (*lifted.contract.inputs, *lifted.contract.outputs)]
-    copy = f"prototype{Path(lifted.prototype.path).suffix}"
+    fields = [f for step in lifted.steps for f in (*step.contract.inputs, *step.contract.outputs)]
+    names = list(dict.fromkeys(field.name for field in fields))
     files = {
         f"{name}.jsonl": "".join(f"{_line(row, names)}\n" for row in rows)
         for name, rows in splits.items()
         if rows or name != "dev"
     }
-    files[copy] = lifted.prototype.text
+    files.update(_copies(lifted.prototype))
     files["origin.json"] = json.dumps(origin, indent=2, ensure_ascii=False) + "\n"
-    stale = {f"prototype{suffix}" for reader in READERS for suffix in reader.suffixes} | {"dev.jsonl"}
-    _remove(folder / name for name in stale - files.keys())
+    old = {path.relative_to(folder).as_posix() for path in folder.glob("prototype*/**/*") if path.is_file()}
+    old |= {path.name for path in folder.glob("prototype.*")} | {"dev.jsonl"}
+    _remove(folder / name for name in old - files.keys())
     for name, text in files.items():
         atomic_write(folder / name, text)
     return [folder / name for name in files]
+
+
+def _copies(prototype: Prototype) -> dict[str, str]:
+    """One file as `prototype.SUFFIX`; several, or a folder, as they lie in a folder `prototype`."""
+    path = Path(prototype.path)
+    if list(prototype.texts) == [path.name]:
+        return {f"prototype{path.suffix}": prototype.texts[path.name]}
+    return {f"prototype/{name}": text for name, text in prototype.texts.items()}
 
 
 def _value(field: Field, row: Mapping[str, Any], *, is_label: bool) -> Any:
@@ -159,8 +179,9 @@ def _nullable(field: Field) -> bool:
 
 
 def _is_text(field: Field) -> bool:
-    plain = not {"enum", "const", "format", "pattern"} & set(field.schema)
-    return plain and field.schema.get("type") == "string"
+    options = [one for one in field.schema.get("anyOf", [field.schema]) if one.get("type") != "null"]
+    plain = not {"enum", "const", "format", "pattern"} & {key for one in options for key in one}
+    return plain and [one.get("type") for one in options] == ["string"]
 
 
 def _needed(field: Field) -> bool:

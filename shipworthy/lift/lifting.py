@@ -13,45 +13,92 @@ from typing import Any
 
 from ..errors import ExamplesError, PrototypeError
 from ..examples import Table
-from ..runtime import Contract, Field
-from .braces import nearly_slots
+from ..runtime import Contract, Demo, Field, label_text, plain_value
 from .columns import Column, read_column, share_found, why_left_out
 from .describe import describe
-from .draft import Unmapped
-from .infer import infer_input, infer_output
+from .draft import Prompt, StepDraft, Tool, Unmapped
+from .infer import infer_input, infer_output, schema_of
 from .names import check_fields
+from .pieces import Piece
 from .prose import instruction_of
-from .prototype import Prototype
+from .prototype import Prototype, inputs_of
+from .words import outputs_in_words
 
 TEXT: Mapping[str, Any] = {"type": "string"}
 
 
 @dataclass(frozen=True)
+class LiftedStep:
+    """One step as a typed contract and an instruction.
+
+    Attributes:
+        name: of the step.
+        contract: inputs and outputs with their types.
+        instruction: the prompt's prose.
+        reasons: for each field, why it has this type.
+        demos: worked examples of the prototype.
+        tools: functions that the prototype's LM may call.
+        guardrails: names of functions that check an answer.
+        others: instructions of the prototype's other prompts for this step.
+    """
+
+    name: str
+    contract: Contract
+    instruction: str
+    reasons: Mapping[str, str]
+    demos: tuple[Demo, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    guardrails: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Lifted:
-    """A prototype as a typed contract and an instruction.
+    """A prototype as typed steps.
 
     Attributes:
         name: of the program.
         prototype: what was lifted.
-        contract: inputs and outputs with their types.
-        instruction: the prompt's prose.
-        reasons: for each field, why it has this type.
+        steps: in an order in which they can run.
         left_out: columns that are neither input nor output, and why.
-        unmapped: parts of the prompt that were not understood.
+        unmapped: parts of the prompt that were not understood or not carried over.
     """
 
     name: str
     prototype: Prototype
-    contract: Contract
-    instruction: str
-    reasons: Mapping[str, str]
+    steps: tuple[LiftedStep, ...]
     left_out: Mapping[str, str]
     unmapped: tuple[Unmapped, ...] = ()
 
+    @property
+    def contract(self) -> Contract:
+        """Of the whole program: what no step gives goes in, what no step takes comes out."""
+        if len(self.steps) == 1:
+            return self.steps[0].contract
+        given = {field.name: field for step in self.steps for field in step.contract.outputs}
+        taken = {field.name: field for step in self.steps for field in step.contract.inputs}
+        inputs = tuple(field for name, field in taken.items() if name not in given)
+        outputs = tuple(field for name, field in given.items() if name not in taken)
+        return Contract(inputs, outputs)
+
+    @property
+    def instruction(self) -> str:
+        """The prose of the first step."""
+        return self.steps[0].instruction
+
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """Which step reads what which other one gave."""
+        drafts = self.prototype.draft.steps
+        return tuple((read, step.name) for step in drafts for read in step.reads)
+
     def describe(self) -> str:
-        """The contract with its reasons, as a short text."""
+        """The contracts with their reasons, as a short text."""
         notes = [f"{part.what} ({part.where}): {part.why}" for part in self.unmapped]
-        return describe(self.name, self.contract, self.reasons, self.left_out, notes)
+        *first, last = self.steps
+        texts = [describe(step.name, step.contract, step.reasons, {}, ()) for step in first]
+        texts.append(describe(last.name, last.contract, last.reasons, self.left_out, notes))
+        return "\n".join(texts)
 
 
 def lift(
@@ -61,11 +108,14 @@ def lift(
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
 ) -> Lifted:
-    """Infer the contract that a prompt and labelled rows imply.
+    """Infer the contracts that a prototype and labelled rows imply.
+
+    Types come from the schemas that the prototype states, then from its own words, then from
+    the rows; each has its reason.
 
     Args:
         prototype: the prompt.
-        table: labelled rows; without them every field is text.
+        table: labelled rows; without them, what nothing states is text.
         inputs: columns that are inputs, in place of the prompt's slots.
         outputs: columns that are outputs, in place of those inferred.
 
@@ -75,22 +125,162 @@ def lift(
         PrototypeError: a slot's name cannot be a field's, or the prompt does not say
             where its inputs go.
     """
+    draft = prototype.draft
+    if len(draft.steps) > 1:
+        return _several(prototype)
+    step = draft.steps[0]
     chosen = _inputs(prototype, table, inputs)
-    found = _outputs_of_rows(table, list(chosen), outputs) if table else _outputs_of_nothing(outputs)
+    stated = _stated(step, list(chosen))
+    found = _outputs_of_rows(table, list(chosen), outputs) if table else _outputs_of_nothing(outputs, stated)
+    unmapped = list(draft.unmapped)
+    if table is not None:
+        found, told = _with_stated(found, stated, table, prototype.path)
+        unmapped += told
     _check_names(prototype, table, list(chosen), [field.name for field in found.fields])
-    typed = [Field(name, infer_input(read_column(table, name)) if table else TEXT) for name in chosen]
-    return Lifted(
-        name=prototype.name,
-        prototype=prototype,
-        contract=Contract(tuple(typed), found.fields),
-        instruction=instruction_of(prototype.pieces),
-        reasons={**chosen, **found.reasons},
-        left_out=found.left_out,
-        unmapped=tuple(
-            Unmapped(spelling, f"{prototype.path}:{line}", why)
-            for spelling, line, why in nearly_slots(prototype.text)
-        ),
+    known = {field.name: field for field in step.inputs}
+    shown = inputs_of(step)
+    typed = [_input(name, known, shown, draft.defaults, table) for name in chosen]
+    lifted = _step(step, Contract(tuple(typed), found.fields), {**chosen, **step.reasons, **found.reasons})
+    return Lifted(prototype.name, prototype, (lifted,), found.left_out, tuple(unmapped))
+
+
+def _several(prototype: Prototype) -> Lifted:
+    """Each step by itself: what its own prompt and schemas state. Rows teach the compiler, step by step."""
+    draft = prototype.draft
+    outputs: dict[str, tuple[Field, ...]] = {}
+    steps = []
+    for step in draft.steps:
+        fields = {field.name: field for field in step.inputs}
+        shown = inputs_of(step)
+        read = {field.name: field for name in step.reads for field in outputs[name]}
+        given = {**{f.name: f for known in outputs.values() for f in known}, **read}
+        names = dict.fromkeys([*shown, *fields, *read])
+        typed = [
+            given[name] if name in given else _input(name, fields, shown, draft.defaults, None)
+            for name in names
+        ]
+        stated = _stated(step, list(names))
+        own = [field for field, _ in stated] or [Field(step.name, TEXT)]
+        outputs[step.name] = tuple(own)
+        reasons = {name: "given by an earlier step" for name in names if name in given}
+        reasons |= {field.name: why for field, why in stated} or {step.name: "nothing states its type"}
+        check_fields([*names, *(field.name for field in own)], PrototypeError, prototype.path)
+        steps.append(_step(step, Contract(tuple(typed), tuple(own)), {**reasons, **step.reasons}))
+    return Lifted(prototype.name, prototype, tuple(steps), {}, draft.unmapped)
+
+
+def _step(step: StepDraft, contract: Contract, reasons: Mapping[str, str]) -> LiftedStep:
+    prose = [_prose(prompt) for prompt in step.prompts]
+    others = tuple(dict.fromkeys(text for text in prose[1:] if text != prose[0]))
+    return LiftedStep(step.name, contract, prose[0], reasons, step.demos, step.tools, step.guardrails, others)
+
+
+def _prose(prompt: Prompt) -> str:
+    """The words of all messages but worked examples, without the places where inputs go."""
+    pieces: list[Piece] = []
+    for message in prompt.messages:
+        if message.role != "assistant":
+            pieces += [*message.template.pieces(), "\n\n"]
+    return instruction_of(pieces)
+
+
+def _input(
+    name: str,
+    stated: Mapping[str, Field],
+    shown: Mapping[str, Mapping[str, Any]],
+    defaults: Mapping[str, Any],
+    table: Table | None,
+) -> Field:
+    """An input by what is stated of it, or what the template shows, or what the rows hold."""
+    field = stated.get(name) or Field(name, shown.get(name) or {})
+    if not field.schema and table is not None:
+        field = Field(name, infer_input(read_column(table, name)), field.description)
+    schema = with_texts(field.schema)
+    if name in defaults and "default" not in schema:
+        schema = {**schema, "default": defaults[name]}
+    return Field(name, schema, field.description)
+
+
+def _stated(step: StepDraft, inputs: Sequence[str]) -> tuple[tuple[Field, str], ...]:
+    """Outputs that the prototype's schemas state, or else its words, each with the reason."""
+    if step.outputs:
+        return tuple(
+            (_shown_by(step.demos, field), step.reasons.get(field.name, "stated by its schema"))
+            for field in step.outputs
+        )
+    if found := tuple(outputs_in_words(_words(step.prompts[0]), inputs=inputs)):
+        return found
+    names = dict.fromkeys(name for demo in step.demos for name in demo.outputs)
+    shown = "the prototype's worked examples show it"
+    return tuple(
+        (Field(name, schema_of([demo.outputs[name] for demo in step.demos if name in demo.outputs])), shown)
+        for name in names
     )
+
+
+def _shown_by(demos: Sequence[Demo], field: Field) -> Field:
+    """An output of no stated type, as the worked examples have it; text where there are none."""
+    if field.schema:
+        return field
+    values = [demo.outputs[field.name] for demo in demos if field.name in demo.outputs]
+    return Field(field.name, schema_of(plain_value(values)) or TEXT, field.description)
+
+
+def with_texts(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema with text wherever nothing is known: what a template puts into its words is text."""
+    found = dict(schema)
+    if not {"type", "anyOf", "enum", "const"} & found.keys():
+        optional = "default" in found and found["default"] is None
+        found |= {"anyOf": [TEXT, {"type": "null"}]} if optional else TEXT
+    if "properties" in found:
+        found["properties"] = {name: with_texts(own) for name, own in found["properties"].items()}
+    if found.get("type") == "array":
+        found["items"] = with_texts(found.get("items", {}))
+    if "anyOf" in found:
+        found["anyOf"] = [with_texts(option) for option in found["anyOf"]]
+    return found
+
+
+def _words(prompt: Prompt) -> str:
+    """What is asked, with the slots as they are spelled."""
+    parts = [
+        "".join(piece if isinstance(piece, str) else piece.spelling for piece in message.template.pieces())
+        for message in prompt.messages
+        if message.role != "assistant"
+    ]
+    return "\n\n".join(parts)
+
+
+def _with_stated(
+    found: _Outputs, stated: Sequence[tuple[Field, str]], table: Table, where: str
+) -> tuple[_Outputs, list[Unmapped]]:
+    """The columns' outputs with the types that the prototype states, where the rows fit them."""
+    fields, reasons = {field.name: field for field in found.fields}, dict(found.reasons)
+    told = []
+    for field, why in stated:
+        if field.name not in fields:
+            told.append(Unmapped(f"output {field.name}", where, f"no column has labels for it ({why})"))
+            continue
+        misfit = _misfit(field, fields[field.name], read_column(table, field.name))
+        if misfit:
+            told.append(Unmapped(f"type of {field.name}", where, f"{misfit} ({why})"))
+        else:
+            fields[field.name], reasons[field.name] = field, why
+    return _Outputs(tuple(fields.values()), reasons, found.left_out), told
+
+
+def _misfit(stated: Field, learned: Field, column: Column) -> str:
+    """Why a stated type does not serve for a column, or empty. A label without rows cannot be learned."""
+    if stated.choices is not None and learned.choices is not None:
+        missing = [label_text(one) for one in stated.choices if one not in learned.choices]
+        if missing:
+            return f"no row has the label {', '.join(map(repr, missing))}, so it cannot be learned"
+    for value in column.values:
+        try:
+            stated.parse(value)
+        except ValueError as error:
+            return f"the rows do not fit the stated type: {error}"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +298,8 @@ def _inputs(prototype: Prototype, table: Table | None, named: Sequence[str] | No
         if table is not None:
             _require(prototype.slots, table, "the prompt's slot")
         return dict.fromkeys(prototype.slots, "a slot of the prompt")
+    if step_inputs := [field.name for field in prototype.draft.steps[0].inputs]:
+        return dict.fromkeys(step_inputs, "stated by its schema")
     if table is None:
         return {"text": "the prompt has no slot, so its one input follows it"}
     return _longest_text(table)
@@ -145,7 +337,9 @@ def _longest_text(table: Table) -> dict[str, str]:
     return {longest.name: f"the prompt has no slot; this column has the longest text, {mean}"}
 
 
-def _outputs_of_nothing(named: Sequence[str] | None) -> _Outputs:
+def _outputs_of_nothing(named: Sequence[str] | None, stated: Sequence[tuple[Field, str]]) -> _Outputs:
+    if stated and not named:
+        return _Outputs(tuple(field for field, _ in stated), {field.name: why for field, why in stated}, {})
     names = list(named) if named else ["answer"]
     reason = "named as an output; no rows to learn a type from" if named else "no rows to learn a type from"
     return _Outputs(tuple(Field(name, TEXT) for name in names), dict.fromkeys(names, reason), {})

@@ -33,6 +33,12 @@ MODEL_ATTRIBUTES = word_set(
 MODEL_PREFIXES = ("model_validate", "model_dump")
 """Attributes and prefixes that pydantic keeps for itself."""
 
+BASE_MODEL_ATTRIBUTES = word_set(
+    "construct copy dict from_orm json parse_file parse_obj parse_raw schema schema_json update_forward_refs "
+    "validate"
+)
+"""Attributes of `pydantic.BaseModel` that a field of a nested object would hide."""
+
 CALL_WORDS = word_set("self config demos lm")
 """Parameters of `forward`, or of a call of `dspy.Predict`, that are not inputs."""
 
@@ -83,6 +89,15 @@ def problem_of_field(name: str) -> str:
         return "is an attribute of dspy.Signature"
     if name in CALL_WORDS:
         return "is a word of dspy's own calls"
+    if name in TYPE_WORDS:
+        return "is a word of the written annotations"
+    return _problem_of_word(name)
+
+
+def problem_of_attribute(name: str) -> str:
+    """Why a field of a written pydantic class cannot have this name, or empty."""
+    if name in BASE_MODEL_ATTRIBUTES or name in MODEL_ATTRIBUTES or name.startswith(MODEL_PREFIXES):
+        return "is an attribute of every pydantic model"
     if name in TYPE_WORDS:
         return "is a word of the written annotations"
     return _problem_of_word(name)

@@ -25,6 +25,9 @@ LABEL_NOUNS = word_set(
     "client item example body subject"
 )
 LEAD_INS = re.compile(r"(?i)^(here (is|are|comes)|here's|this is|below is|the following|following is)\b")
+PROPERTY = re.compile(r"\{\{-?\s*([^\W\d]\w*)(?:\.\w+)*\.([^\W\d]\w*)\s*(?:\|[^{}]*)?-?\}\}")
+TOLD = re.compile(r"(?i)^(if|otherwise|or if|else|for each)\b.*:$")
+"""How a template's conditions and loops are told."""
 MAX_LABEL_WORDS = 3
 MAX_LEAD_IN_WORDS = 10
 
@@ -46,7 +49,15 @@ def instruction_of(pieces: Sequence[Piece]) -> str:
 
 def _names_by_line(lines: Sequence[str], slots: Sequence[Slot]) -> list[list[str]]:
     remaining = iter(slots)
-    return [[next(remaining).name for _ in range(line.count(MARK))] for line in lines]
+    return [[_said(next(remaining)) for _ in range(line.count(MARK))] for line in lines]
+
+
+def _said(slot: Slot) -> str:
+    """What a slot is called in prose: its input, or the property of it that stands there."""
+    match = PROPERTY.fullmatch(slot.spelling)
+    if match is None:
+        return slot.name
+    return f"{slot.name} {match[2]}" if match[1] == slot.name else match[2]
 
 
 def _without_carriers(lines: Sequence[str], names: Sequence[Sequence[str]]) -> list[int]:
@@ -55,6 +66,8 @@ def _without_carriers(lines: Sequence[str], names: Sequence[Sequence[str]]) -> l
     for index, line in enumerate(lines):
         if not names[index]:
             continue
+        if _is_told(lines, index):
+            continue
         rest = _unwrapped(line.replace(MARK, " "))
         if rest and not (_is_label(rest, names[index]) and _ends_with_slot(line)):
             continue
@@ -62,6 +75,15 @@ def _without_carriers(lines: Sequence[str], names: Sequence[Sequence[str]]) -> l
         if not rest:
             _drop_surroundings(lines, index, names[index], dropped)
     return [index for index in range(len(lines)) if index not in dropped]
+
+
+def _is_told(lines: Sequence[str], index: int) -> bool:
+    """Whether a line is the body of a condition or a loop, which says nothing without it."""
+    indent = len(lines[index]) - len(lines[index].lstrip())
+    for above in reversed(lines[:index]):
+        if above.strip() and len(above) - len(above.lstrip()) < indent:
+            return TOLD.match(above.strip()) is not None
+    return False
 
 
 def _drop_surroundings(lines: Sequence[str], index: int, names: Sequence[str], dropped: set[int]) -> None:
@@ -149,6 +171,8 @@ def _with_name(line: str, name: str) -> str:
     """The first mark of a line replaced by the input's name as prose says it."""
     before, _, after = line.partition(MARK)
     words = name.replace("_", " ").strip()
+    if re.match(rf" {re.escape(words)}\b", after, re.IGNORECASE):  # as in `a {tone} tone`
+        words, after = f"given {words}", after[len(words) + 1 :]
     previous = re.findall(r"[^\W_]+(?:['’]s)?", before[-80:].lower())
     adjacent = re.search(r"[\w’'] $", before) is not None
     if adjacent and previous and (previous[-1] in DETERMINERS or previous[-1].endswith(("'s", "’s"))):

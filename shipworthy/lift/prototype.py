@@ -1,82 +1,157 @@
-"""The prompt as it was found: read once, kept as it is, filled with a row's inputs.
+"""The prototype as it was found: read once, kept as it is, filled with a row's inputs.
 
 It is what the compiled program must beat, so its text is never tidied.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import PrototypeError, RowInputError
-from ..examples import decode_text, digest_of
-from ..runtime import value_text
+from ..examples import digest_of
+from ..lms import Prompt
+from .draft import Draft, Message, StepDraft, Template, one_step
+from .files import Files
+from .mlflow_reader import read_registered
 from .names import problem_of_program, program_name
-from .pieces import Piece, Slot
-from .readers import reader_for, reader_named
+from .pieces import Piece
+from .plain_template import PlainTemplate, shown
+from .readers import reader_for
+from .text_reader import draft_of
 
-MAX_BYTES = 10_000_000
+REGISTERED = "prompts:/"
+"""How the address of a prompt in MLflow's registry begins."""
 
 
 @dataclass(frozen=True)
 class Prototype:
-    """A hand-written prompt.
+    """A hand-written prompt, or several that follow each other.
 
     Attributes:
         name: of the program that is to replace it.
-        format: "text" or "markdown".
-        text: the prompt as it stands in the file.
-        path: the file, for messages and for the suffix of copies.
-        slots: names of the inputs, in order of first appearance.
+        format: of the reader that took it apart, such as "markdown".
+        path: what was named, for messages and for the suffix of copies.
+        draft: its prompts, and what it states of types.
+        texts: of all files that were read, by their path within the prototype's folder.
+        digest: sha256 (hex) of them.
     """
 
     name: str
     format: str
-    text: str
     path: str
-    slots: tuple[str, ...]
+    draft: Draft
+    texts: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
 
     @property
-    def digest(self) -> str:
-        """sha256 (hex) of the text."""
-        return digest_of(self.text)
+    def slots(self) -> tuple[str, ...]:
+        """Names of the inputs, in order of first appearance; what one step gives another is none."""
+        given = {one for step in self.draft.steps for read in step.reads for one in self._written_by(read)}
+        names = (name for step in self.draft.steps for name in inputs_of(step))
+        return tuple(dict.fromkeys(name for name in names if name not in given))
+
+    @property
+    def template(self) -> PlainTemplate | None:
+        """The text with slots that it is; None for one of several messages, steps or conditions."""
+        first = self.draft.steps[0].prompts[0].messages
+        plain = first[0].template
+        single = len(self.draft.steps) == 1 and len(first) == 1 and first[0].role == "user"
+        return plain if single and isinstance(plain, PlainTemplate) else None
+
+    @property
+    def text(self) -> str:
+        """The words of the first step's prompt, as they stand in the file."""
+        return "\n\n".join(message.template.text for message in self.draft.steps[0].prompts[0].messages)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """Text and slots in order."""
-        return reader_named(self.format).pieces(self.text)
+        """Text and slots of the first step's prompt, in order."""
+        messages = self.draft.steps[0].prompts[0].messages
+        parts = [message.template.pieces() for message in messages]
+        return tuple(itertools.chain.from_iterable((*part, "\n\n") for part in parts))[:-1]
 
-    @property
-    def prefix(self) -> str:
-        """The part that is the same for every row: the text before the first slot."""
-        if not self.slots:
-            return f"{self.text}\n\n"
-        first = self.pieces[0]
-        return first if isinstance(first, str) else ""
-
-    def render(self, inputs: Mapping[str, Any]) -> str:
-        """The prompt of one row; values are data, whatever braces they hold.
+    def with_text(self, text: str) -> Prototype:
+        """The same with other words.
 
         Raises:
-            RowInputError: a slot has no value, or the prompt has no slot and `inputs`
-                is not exactly one value.
+            ValueError: it is not one text with slots.
         """
+        if self.template is None:
+            raise ValueError("only a prompt of one text can be given another one")
+        message = Message("user", replace(self.template, text=text))
+        draft = one_step(self.draft.steps[0].name, [message])
+        return replace(self, draft=draft, texts={}, digest=digest_of(text))
+
+    def render(self, inputs: Mapping[str, Any]) -> str:
+        """All that the LM is told at the first step for one row, as one text.
+
+        Raises:
+            RowInputError: as `prompt`.
+        """
+        asked = self.prompt(self.draft.steps[0], inputs)
+        said = [asked.system, *(text for turn in asked.turns for text in turn), asked.lead + asked.user]
+        return "\n\n".join(said[1:] if not asked.system else said)
+
+    def prompt(self, step: StepDraft, values: Mapping[str, Any]) -> Prompt:
+        """What the LM is asked at a step; values are data, whatever braces they hold.
+
+        Raises:
+            RowInputError: an input has no value, or the prompt has no slot and `values` is not
+                exactly one value.
+        """
+        system: list[str] = []
+        said: list[tuple[str, str]] = []
+        prompt = step.prompts[0]
+        for role, text in prompt.render({**self.draft.defaults, **values}):
+            if role == "system":
+                system.append(text)
+            elif said and said[-1][0] == role:
+                said[-1] = (role, f"{said[-1][1]}\n\n{text}")
+            else:
+                said.append((role, text))
+        unseen = [read for read in step.reads if read not in inputs_of(step) and values.get(read)]
+        if unseen and said:
+            context = "\n\n".join(f"{read}:\n{shown(values[read])}" for read in unseen)
+            said[-1] = (said[-1][0], f"{said[-1][1]}\n\n{context}")
         if not self.slots:
-            if len(inputs) != 1:
-                raise RowInputError(
-                    f"the prompt has no slot, so it takes one input, not {len(inputs)}",
-                    hint="mark where each input goes, as in {message}",
-                    where=self.path,
-                )
-            return self.prefix + _shown(next(iter(inputs.values())))
-        missing = [name for name in self.slots if name not in inputs]
-        if missing:
-            raise RowInputError(f"{missing[0]!r} is missing", where=f"column {missing[0]!r}")
-        return "".join(
-            _shown(inputs[piece.name]) if isinstance(piece, Slot) else piece for piece in self.pieces
-        )
+            said = [*said[:-1], ("user", f"{said[-1][1] if said else ''}\n\n{self._one(values)}")]
+        if not said or said[-1][0] != "user":  # the LM goes on with what it is made to have said
+            opening = said.pop()[1] if said else ""
+            before = said.pop()[1] if said else ""
+            said.append(("user", f"{before}\n\n{opening}".strip()))
+        if said[0][0] == "assistant":
+            said.insert(0, ("user", ""))
+        user = said.pop()[1]
+        turns = tuple((said[i][1], said[i + 1][1]) for i in range(0, len(said), 2))
+        lead = _static(prompt.messages[-1].template, user, has_slots=bool(self.slots))
+        return Prompt("\n\n".join(system), turns, lead, user[len(lead) :])
+
+    def _one(self, values: Mapping[str, Any]) -> str:
+        if len(values) != 1:
+            raise RowInputError(
+                f"the prompt has no slot, so it takes one input, not {len(values)}",
+                hint="mark where each input goes, as in {message}",
+                where=self.path,
+            )
+        return shown(next(iter(values.values())))
+
+    def _written_by(self, name: str) -> tuple[str, ...]:
+        step = next(one for one in self.draft.steps if one.name == name)
+        return tuple(field.name for field in step.outputs) or (step.name,)
+
+
+def inputs_of(step: StepDraft) -> dict[str, Mapping[str, Any]]:
+    """Inputs of a step by name, with what its templates show of their types; stated ones come in order."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for message in step.prompts[0].messages:
+        for name, schema in message.template.inputs.items():
+            found.setdefault(name, schema)
+    return found
 
 
 def read_prototype(
@@ -84,62 +159,62 @@ def read_prototype(
     *,
     name: str | None = None,
     format: str | None = None,
+    chosen: str | None = None,
 ) -> Prototype:
-    """Read a prompt from a file.
+    """Read a prototype from a file or folder, or from MLflow's registry.
 
     Args:
-        path: the file.
+        path: the file or folder; or `prompts:/NAME/VERSION`.
         name: of the program; by default the file's stem, made a Python name.
-        format: "text" or "markdown"; by default what the suffix says.
+        format: of a reader; by default the one that recognises the content.
+        chosen: name or line of a prompt, where one Python file holds several.
 
     Raises:
-        PrototypeError: the file is missing, a folder, empty, over 10 MB, not UTF-8 or of
-            an unknown format, or the name is none.
+        PrototypeError: a file is missing, empty, over 10 MB, not UTF-8 or of an unknown format,
+            or the name is none.
     """
-    path = Path(path)
+    looked_at = Files(path)
     if name is not None and problem_of_program(name):
         raise PrototypeError(
             f"{name!r} cannot name a program: it {problem_of_program(name)}",
             hint="use letters, digits and underscores, such as triage",
         )
-    data = _read_bytes(path)
-    reader = reader_for(path, format)
-    text = _decode(data, path)
-    slots = dict.fromkeys(piece.name for piece in reader.pieces(text) if isinstance(piece, Slot))
-    return Prototype(
-        name=name or program_name(path.stem, str(path)),
-        format=reader.format,
-        text=text,
-        path=str(path),
-        slots=tuple(slots),
-    )
+    if str(path).startswith(REGISTERED):
+        return _registered(str(path), name)
+    reader = reader_for(looked_at, format)
+    called = name or program_name(_stem(looked_at), str(path))
+    files = Files(path, chosen=chosen)
+    draft = reader.read(files, name=called)
+    return Prototype(called, reader.format, str(path), draft, dict(files.texts), files.digest)
 
 
-def _read_bytes(path: Path) -> bytes:
-    where = str(path)
-    try:
-        if path.is_dir():
-            raise PrototypeError("this is a folder", hint="name the prompt's file", where=where)
-        if path.exists() and not path.is_file():
-            raise PrototypeError("this is not a regular file", hint="name the prompt's file", where=where)
-        if path.stat().st_size > MAX_BYTES:
-            raise PrototypeError(
-                "the file is over 10 MB", hint="a prompt is text for one LM call", where=where
-            )
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise PrototypeError(f"cannot be read: {reason}", hint="check the path", where=where) from error
+def _registered(uri: str, name: str | None) -> Prototype:
+    """A prompt of MLflow's prompt registry."""
+    called = name or program_name(re.split("[/@]", uri.removeprefix(REGISTERED))[0], uri)
+    draft = read_registered(uri)
+    text = "\n\n".join(message.template.text for message in draft.steps[0].prompts[0].messages)
+    return Prototype(called, "mlflow", uri, draft, {f"{called}.txt": text}, digest_of(text))
 
 
-def _decode(data: bytes, path: Path) -> str:
-    text = decode_text(data, str(path), PrototypeError)
-    if not text.strip():
-        raise PrototypeError("the file is empty", hint="write the prompt into it", where=str(path))
-    return text
+def plain_prototype(name: str, text: str, *, format: str = "text") -> Prototype:
+    """A prototype out of a text with slots that lies in no file.
+
+    Raises:
+        PrototypeError: the name is none.
+    """
+    path = f"{name}{'.md' if format == 'markdown' else '.txt'}"
+    return Prototype(name, format, path, draft_of(text, name=name, place=path), {path: text}, digest_of(text))
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else value_text(value)
+def _stem(files: Files) -> str:
+    return files.path.resolve().name if files.is_folder else files.path.stem
+
+
+def _static(template: Template, user: str, *, has_slots: bool) -> str:
+    """The beginning of the user's text that is the same for every row."""
+    if not has_slots:
+        lead = f"{template.text}\n\n"
+    else:
+        first = template.pieces()[:1]
+        lead = first[0] if first and isinstance(first[0], str) and isinstance(template, PlainTemplate) else ""
+    return lead if user.startswith(lead) else ""

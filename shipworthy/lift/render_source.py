@@ -9,11 +9,13 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from ..runtime import Contract, Field
-from .annotations import INDENT, WIDTH, Annotations, escaped, names_within, quoted
-from .lifting import Lifted
+from ..runtime import Contract, Field, plain_value
+from .annotations import INDENT, WIDTH, Annotations, escaped, literal, names_within, quoted
+from .draft import Tool
+from .lifting import Lifted, LiftedStep
 from .names import class_name
 
 ORDER = {
@@ -26,68 +28,168 @@ ORDER = {
 
 
 def signature_source(lifted: Lifted) -> str:
-    """The text of `signatures/NAME.py`."""
+    """The text of `signatures/NAME.py`: a class a step."""
     annotations, typed = _annotate(lifted)
-    body = [
-        f"class {_class_of(lifted)}(dspy.Signature):",
-        *docstring(lifted.instruction),
-        "",
-        *(_field_line(field, typed[field.name], "InputField") for field in lifted.contract.inputs),
-        *(_field_line(field, typed[field.name], "OutputField") for field in lifted.contract.outputs),
-    ]
+    classes = []
+    for step in lifted.steps:
+        own = typed[step.name]
+        sides = ((step.contract.inputs, "InputField"), (step.contract.outputs, "OutputField"))
+        classes.append(
+            [
+                f"class {_class_of(lifted, step)}(dspy.Signature):",
+                *docstring(step.instruction),
+                "",
+                *(_field_line(one, own[one.name], side) for fields, side in sides for one in fields),
+            ]
+        )
     aliases = [line for lines in annotations.aliases.values() for line in lines]
     return _file(
         _about(lifted.name, lifted.contract),
         _imports(annotations.imports, third_party=["import dspy"]),
         aliases,
-        [*annotations.models.values(), body],
+        [*annotations.models.values(), *classes],
     )
 
 
 def program_source(lifted: Lifted) -> str:
-    """The text of `programs/NAME.py`."""
-    name, signature = lifted.name, _class_of(lifted)
+    """The text of `programs/NAME.py`: one predictor, or steps that are wired by name."""
     annotations, typed = _annotate(lifted)
-    inputs = [field.name for field in lifted.contract.inputs]
-    used = {word for field in inputs for word in re.findall(r"\w+", typed[field])}
-    own = sorted([signature, *(used & (annotations.models.keys() | annotations.aliases.keys()))])
-    program = f"{signature}Program"
-    body = [
-        f"class {program}(dspy.Module):",
+    stated = {*annotations.models, *annotations.aliases}
+    functions = [_tool(tool, annotations) for step in lifted.steps for tool in step.tools]
+    models = [lines for name, lines in annotations.models.items() if name not in stated]
+    aliases = [line for name, lines in annotations.aliases.items() if name not in stated for line in lines]
+    own = [_class_of(lifted, step) for step in lifted.steps]
+    if len(lifted.steps) == 1:
+        step = lifted.steps[0]
+        inputs = {field.name: typed[step.name][field.name] for field in step.contract.inputs}
+        used = {word for text in inputs.values() for word in re.findall(r"\w+", text)}
+        own += sorted(used & stated)
+        third_party, body = ["import dspy"], _one_predictor(lifted, step, inputs)
+        about = f"Program {lifted.name}: one step that answers the contract in `signatures/{lifted.name}.py`."
+    else:
+        used, third_party, body = set(), ["import shipworthy as sw"], _wired(lifted)
+        about = f"Program {lifted.name}: {len(lifted.steps)} steps, wired by what they take and give."
+    code = [*aliases, *(line for lines in (*models, *functions) for line in lines)]
+    used |= {word for line in code for word in re.findall(r"\w+", line)}
+    return _file(
+        about,
+        _imports(
+            used & {"Annotated", "Any", "BaseModel", "Field", "Literal", "datetime"},
+            third_party=third_party,
+            own=_call(f"from signatures.{lifted.name} import ", sorted(own), "", brackets=True),
+        ),
+        aliases,
+        [*models, *functions, body],
+    )
+
+
+def _one_predictor(lifted: Lifted, step: LiftedStep, inputs: Mapping[str, str]) -> list[str]:
+    name, signature = lifted.name, _class_of(lifted, step)
+    demos = [f"{INDENT * 2}self.{name}.demos = [", *_demos(step, INDENT * 3), f"{INDENT * 2}]"]
+    return [
+        f"class {_program_of(lifted)}(dspy.Module):",
         f'{INDENT}"""Answers the contract in one call."""',
         "",
         f"{INDENT}def __init__(self) -> None:",
         f"{INDENT * 2}super().__init__()",
         f"{INDENT * 2}self.{name} = dspy.Predict({signature})",
+        *(demos if step.demos else []),
         "",
         *_call(
             f"{INDENT}def forward(",
-            ["self", *(f"{field}: {typed[field]}" for field in inputs)],
+            ["self", *(f"{field}: {annotation}" for field, annotation in inputs.items())],
             ") -> dspy.Prediction:",
         ),
         *_call(f"{INDENT * 2}return self.{name}(", [f"{field}={field}" for field in inputs], ")"),
     ]
-    return _file(
-        f"Program {name}: one step that answers the contract in `signatures/{name}.py`.",
-        _imports(
-            used & {"Annotated", "Any", "Field", "Literal", "datetime"},
-            third_party=["import dspy"],
-            own=_call(f"from signatures.{name} import ", own, "", brackets=True),
-        ),
-        [],
-        [body],
-    )
+
+
+def _wired(lifted: Lifted) -> list[str]:
+    router = lifted.prototype.draft.router
+    lines = []
+    for step in lifted.steps:
+        labels = [label for label, to in router.to.items() if to == step.name] if router else []
+        when = f", when={{{quoted(router.output)}: {_labels(labels)}}}" if router and labels else ""
+        lines.append(f"{INDENT}{step.name} = sw.step({_class_of(lifted, step)}{when})")
+    return [
+        f"class {_program_of(lifted)}(sw.Steps):",
+        *docstring(f"Answers the contract in {len(lifted.steps)} steps."),
+        "",
+        *lines,
+    ]
+
+
+def _labels(labels: Sequence[str]) -> str:
+    return quoted(labels[0]) if len(labels) == 1 else f"[{', '.join(map(quoted, labels))}]"
+
+
+def _demos(step: LiftedStep, indent: str) -> list[str]:
+    """The prototype's worked examples, one argument a line where a line is too short for all."""
+    found: list[str] = []
+    for demo in step.demos:
+        values = {**demo.inputs, **demo.outputs}
+        parts = [f"{name}={python_value(plain_value(value))}" for name, value in values.items()]
+        found += [*_call(f"{indent}dspy.Example(", parts, "),")]
+    return found
+
+
+def python_value(value: Any) -> str:
+    """A JSON value as a Python literal."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{quoted(key)}: {python_value(own)}" for key, own in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(python_value, value))}]"
+    return literal(value)
+
+
+def _tool(tool: Tool, annotations: Annotations) -> list[str]:
+    """A function of the tool's name and types, to be connected by whoever owns the program."""
+    required = tool.parameters.get("required", ())
+    fields = tool.parameters.get("properties", {})
+    ordered = sorted(fields, key=lambda name: name not in required)
+    parts = []
+    for name in ordered:
+        annotation = annotations.of(fields[name], f"{tool.name}_{name}")
+        parts.append(f"{name}: {annotation}{'' if name in required else ' = None'}")
+    says = f"connect {tool.name} to your system, and make it a step of the program"
+    return [
+        *_call(f"def {tool.name}(", parts, ") -> Any:"),
+        *docstring(tool.description or f"What the prototype called {tool.name}."),
+        *_call(f"{INDENT}raise NotImplementedError(", [quoted(says)], ")", comma=False),
+    ]
 
 
 def recipe_source(lifted: Lifted) -> str:
     """The text of `optimizers/NAME.py`."""
-    decides = bool(lifted.contract.decisions)
-    passes = ["sw.FieldOrder()"] if len(lifted.contract.inputs) > 1 else []
-    passes += ["sw.Demos()", "sw.Readout()", "sw.Student()"] if decides else ["sw.Demos()"]
-    line = f"{INDENT}passes=[{', '.join(passes)}],"
-    body = ["recipe = sw.Recipe(", line, f'{INDENT}metric="exact",', ")"]
+    decides = any(step.contract.decisions for step in lifted.steps)
+    passes = ["sw.FieldOrder()"] if any(len(step.contract.inputs) > 1 for step in lifted.steps) else []
+    others = list(dict.fromkeys(text for step in lifted.steps for text in step.others))
+    passes += ["sw.Demos()"]
+    passes += ["sw.Instructions(texts=OTHERS)"] if others and len(lifted.steps) == 1 else []
+    passes += ["sw.Readout()", "sw.Student()"] if decides else []
+    lines = _call(f"{INDENT}passes=[", passes, "],")
+    body = ["recipe = sw.Recipe(", *lines, f'{INDENT}metric="exact",', ")"]
+    if others and len(lifted.steps) == 1:
+        one_line = f"OTHERS = ({quoted(others[0])},)"
+        short = len(others) == 1 and "\n" not in others[0] and len(one_line) <= WIDTH
+        lines = [line for text in others for line in _text_lines(text)]
+        body = [
+            *([one_line] if short else ["OTHERS = (", *lines, ")"]),
+            '"""The prototype\'s other prompts: they race against the first."""',
+            "",
+            *body,
+        ]
     about = f"How {lifted.name} is compiled, scored and gated."
     return "\n".join([*docstring(about, indent=""), "", "import shipworthy as sw", "", *body, ""])
+
+
+def _text_lines(text: str) -> list[str]:
+    """A long text as adjacent literals, a line each, in brackets of their own."""
+    lines = text.split("\n")
+    if len(lines) == 1:
+        return [f"{INDENT}{quoted(text)},"]
+    parts = [f"{INDENT * 2}{quoted(line + chr(10))}" for line in lines[:-1]]
+    return [f"{INDENT}(", *parts, f"{INDENT * 2}{quoted(lines[-1])}", f"{INDENT}),"]
 
 
 def docstring(text: str, *, indent: str = INDENT) -> list[str]:
@@ -105,17 +207,31 @@ def docstring(text: str, *, indent: str = INDENT) -> list[str]:
     return [*opening, *(f"{indent}{line}" if line else "" for line in lines), f'{indent}"""']
 
 
-def _annotate(lifted: Lifted) -> tuple[Annotations, dict[str, str]]:
-    """The annotation of every field, and what they need."""
-    fields = [*lifted.contract.inputs, *lifted.contract.outputs]
-    taken = {_class_of(lifted), f"{_class_of(lifted)}Program"}
-    taken |= {field.name for field in fields}.union(*(names_within(field.schema) for field in fields))
+def _annotate(lifted: Lifted) -> tuple[Annotations, dict[str, dict[str, str]]]:
+    """The annotation of every field by step, and what they need."""
+    taken = {_program_of(lifted), *(_class_of(lifted, step) for step in lifted.steps)}
+    taken |= {tool.name for step in lifted.steps for tool in step.tools}
+    sides = {step.name: (*step.contract.inputs, *step.contract.outputs) for step in lifted.steps}
+    for field in (field for fields in sides.values() for field in fields):
+        taken |= {field.name, *names_within(field.schema)}
     annotations = Annotations(taken)
-    return annotations, {field.name: annotations.of(field.schema, field.name) for field in fields}
+    known: dict[str, tuple[Any, str]] = {}
+    typed: dict[str, dict[str, str]] = {}
+    for name, fields in sides.items():
+        typed[name] = {}
+        for field in fields:
+            if known.get(field.name, (None, ""))[0] != field.schema:
+                known[field.name] = (field.schema, annotations.of(field.schema, field.name))
+            typed[name][field.name] = known[field.name][1]
+    return annotations, typed
 
 
-def _class_of(lifted: Lifted) -> str:
-    return class_name(lifted.name)
+def _class_of(lifted: Lifted, step: LiftedStep) -> str:
+    return class_name(lifted.name if len(lifted.steps) == 1 else step.name)
+
+
+def _program_of(lifted: Lifted) -> str:
+    return f"{class_name(lifted.name)}Program"
 
 
 def _field_line(field: Field, annotation: str, side: str) -> str:
@@ -148,8 +264,10 @@ def _imports(
     return [block for block in (first, [*third_party, *lines["pydantic"]], list(own)) if block]
 
 
-def _call(start: str, parts: Sequence[str], end: str, *, brackets: bool = False) -> list[str]:
-    """A list of parts on one line, or a line each where that is too long."""
+def _call(
+    start: str, parts: Sequence[str], end: str, *, brackets: bool = False, comma: bool = True
+) -> list[str]:
+    """A list of parts on one line, or a line each where that is too long; `comma` behind the last one too."""
     line = f"{start}{', '.join(parts)}{end}"
     if len(line) <= WIDTH:
         return [line]
@@ -157,7 +275,9 @@ def _call(start: str, parts: Sequence[str], end: str, *, brackets: bool = False)
     inner = (indent[0] if indent else "") + INDENT
     opening, closing = ("(", ")") if brackets else ("", "")
     outer = inner.removesuffix(INDENT)
-    return [f"{start}{opening}", *(f"{inner}{part}," for part in parts), f"{outer}{closing}{end}"]
+    last = "," if comma else ""
+    rows = [f"{inner}{part}," for part in parts[:-1]] + [f"{inner}{part}{last}" for part in parts[-1:]]
+    return [f"{start}{opening}", *rows, f"{outer}{closing}{end}"]
 
 
 def _file(

@@ -84,15 +84,22 @@ def _fetch(uri: str, source: str, folder: str, digest: str) -> Path:
         )
     root = f"{parsed.path.strip('/')}/{folder}"
     base = f"{uri.rstrip('/')}/api/2.0/mlflow-artifacts/artifacts"
-    listed = _get(base, path=root).get("files", [])
     with atomic_folder(target) as temporary:
-        for file in listed:
-            name = PurePosixPath(str(file["path"])).name
-            if file.get("is_dir") or name in ("", ".", ".."):
-                continue
-            (temporary / name).write_bytes(_request(f"{base}/{urllib.parse.quote(f'{root}/{name}')}"))
+        _fetch_folder(base, root, temporary)
         check_manifest(temporary)
     return target
+
+
+def _fetch_folder(base: str, root: str, folder: Path) -> None:
+    for file in _get(base, path=root).get("files", []):
+        name = PurePosixPath(str(file["path"])).name
+        if name in ("", ".", ".."):
+            continue
+        if file.get("is_dir"):
+            (folder / name).mkdir()
+            _fetch_folder(base, f"{root}/{name}", folder / name)
+        else:
+            (folder / name).write_bytes(_request(f"{base}/{urllib.parse.quote(f'{root}/{name}')}"))
 
 
 def _get(url: str, **query: str) -> dict[str, Any]:

@@ -57,13 +57,15 @@ def certify(
     name = loaded.name
     contract = loaded.contract
     rows = (
-        load_labelled(contract, load_table(test, may_be_empty=True), needs_classes=False)
+        load_labelled(
+            contract, load_table(test, may_be_empty=True), needs_classes=False, also=loaded.computed
+        )
         if test
-        else read_split(home, name, contract, "test")
+        else read_split(home, name, contract, "test", also=loaded.computed)
     )
     unfit = unfit_rows(home, name, contract, out_of_scope)
-    train = read_split(home, name, contract, "train", needed=False)
-    train += read_split(home, name, contract, "dev", needed=False)
+    train = read_split(home, name, contract, "train", needed=False, also=loaded.computed)
+    train += read_split(home, name, contract, "dev", needed=False, also=loaded.computed)
     prototype = prototype_of(home, name, against)
     provenance = json.loads((artifact / "provenance.json").read_bytes())
     recipe = provenance.get("recipe", {})

@@ -40,7 +40,7 @@ from .gate import hold_against
 from .notebook import default_progress
 from .reports import write_report
 from .results import Certified, Lift, Shipped
-from .rows import given_rows, prepare, prompt_notes, read_split
+from .rows import given_rows, own_rows, prepare, prompt_notes, read_split
 from .state import (
     home_of,
     is_prototype,
@@ -69,6 +69,7 @@ def lift(
     into: str | Path | None = None,
     name: str | None = None,
     format: str | None = None,
+    prompt: str | None = None,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     test: str | Path | None = None,
@@ -79,15 +80,18 @@ def lift(
 ) -> Lift:
     """Lift a prototype to a typed contract, and write it as source; see `shipworthy lift --help`.
 
+    Args:
+        prompt: name or line of the one to lift, where a Python file holds several.
+
     Raises:
         PrototypeError, ExamplesError: what was given cannot be used; nothing is written.
         SourceError: files that a person has changed would be overwritten.
         StorageError: the disk.
     """
     progress = progress or default_progress()
-    prompt = read_prototype(prototype, name=name, format=format)
+    read = read_prototype(prototype, name=name, format=format, chosen=prompt)
     table = load_table(examples) if examples is not None else None
-    lifted = infer(prompt, table, inputs=inputs, outputs=outputs)
+    lifted = infer(read, table, inputs=inputs, outputs=outputs)
     progress.say(lifted.describe())
     splits, notes = Splits((), (), ()), list[str]()
     if table is not None:
@@ -97,14 +101,18 @@ def lift(
         )
     elif test is not None:
         raise ExamplesError("test rows without examples to learn from", hint="give EXAMPLES too")
+    else:
+        own, notes = own_rows(lifted)
+        splits = Splits(tuple(own), (), ())
     notes += prompt_notes(lifted.instruction)
     for note in notes:
         progress.say(note)
     project = project_for(Path(into) if into else None, lifted.name)
     files = write_source(lifted, project, overwrite=new_contract)
     files = make_project(project, lifted.name) + files
-    if table is not None:
-        files += write_examples(lifted, splits.train, splits.dev, splits.test, project, source=table.source)
+    if table is not None or splits.train:
+        source = table.source if table is not None else read.path
+        files += write_examples(lifted, splits.train, splits.dev, splits.test, project, source=source)
     count = len(splits.train) + len(splits.dev) + len(splits.test)
     return Lift(lifted, project, tuple(files), count, tuple(notes))
 
@@ -129,7 +137,7 @@ def compile(
     Args:
         program: a name in the project, or a module (its saved state loaded, if any).
         train: rows for a module: mappings, `dspy.Example`s, or a file; for a name the
-            project's own rows are taken.
+            project's own rows are taken. Without any the program asks by its plain prompt.
         lm: `local`, `local:PATH.gguf`, or an id of a hosted LM.
         level: 1, 2 or 3 instead of the recipe's passes.
         budget: instead of the recipe's; also as text, such as `calls=500,minutes=10`.
@@ -146,13 +154,13 @@ def compile(
     dev: list[dict[str, Any]] = []
     if isinstance(program, str):
         source = load_source(home, program)
-        rows = read_split(home, source.name, source.contract, "train")
-        dev = read_split(home, source.name, source.contract, "dev", needed=False)
+        rows = read_split(home, source.name, source.contract, "train", needed=False, also=source.labels)
+        dev = read_split(home, source.name, source.contract, "dev", needed=False, also=source.labels)
     else:
         if train is None:
             raise ExamplesError("no training rows", hint="give train=rows, or a file of them")
         source = source_of(program, name=name or type(program).__name__.lower(), recipe=recipe)
-        rows = given_rows(source.contract, train)
+        rows = given_rows(source.contract, train, also=source.labels)
     recipe = with_options(recipe or source.recipe, level, budget)
     state = home / ".shipworthy"
     identity = ["compile", recipe.as_json(), seed, *source.identity]
@@ -217,7 +225,8 @@ def ship(
     lifted: Lift | None = None
     if is_prototype(prototype):
         if examples is None:
-            called = read_prototype(prototype, name=name, format=lifting.get("format")).name
+            format, chosen = lifting.get("format"), lifting.get("prompt")
+            called = read_prototype(prototype, name=name, format=format, chosen=chosen).name
             folder = into or project
             need_examples(project_for(Path(folder) if folder else None, called), called)
         lifted = lift(
@@ -285,7 +294,7 @@ def with_options(recipe: Recipe, level: int | None, budget: Budget | str | None)
     if level is not None:
         if level not in LEVELS:
             raise InputError(f"there is no level {level}", hint="use -O 1, 2 or 3")
-        recipe = dataclasses.replace(recipe, passes=LEVELS[level])
+        recipe = dataclasses.replace(recipe, passes=LEVELS[level], steps={})
     if budget:
         stated = Budget.parse(budget) if isinstance(budget, str) else budget
         recipe = dataclasses.replace(recipe, budget=stated)

@@ -26,26 +26,30 @@ class Lift:
 
     def as_json(self) -> dict[str, Any]:
         """The keys of `lift --json`."""
-        contract = self.lifted.contract
-        step = {
-            "name": self.lifted.name,
-            "inputs": object_schema(contract.inputs),
-            "outputs": object_schema(contract.outputs),
-            "demos": 0,
-            "tools": [],
-            "guardrails": [],
-        }
+        lifted, draft = self.lifted, self.lifted.prototype.draft
+        steps = [
+            {
+                "name": step.name,
+                "inputs": object_schema(step.contract.inputs),
+                "outputs": object_schema(step.contract.outputs),
+                "demos": len(step.demos),
+                "tools": [tool.name for tool in step.tools],
+                "guardrails": list(step.guardrails),
+            }
+            for step in lifted.steps
+        ]
+        checks = dict.fromkeys(check.kind for check in draft.checks)
         return {
-            "name": self.lifted.name,
-            "format": self.lifted.prototype.format,
-            "steps": [step],
-            "edges": [],
-            "router": None,
-            "prompts": 1,
+            "name": lifted.name,
+            "format": lifted.prototype.format,
+            "steps": steps,
+            "edges": [list(edge) for edge in lifted.edges],
+            "router": dict(draft.router.to) if draft.router else None,
+            "prompts": max(len(step.prompts) for step in draft.steps),
             "examples": self.examples,
-            "metrics": ["exact", *(field.name for field in contract.outputs)],
+            "metrics": ["exact", *(field.name for field in lifted.contract.outputs), *checks],
             "files": [str(path.absolute()) for path in self.files],
-            "unmapped": [dataclasses.asdict(one) for one in self.lifted.unmapped],
+            "unmapped": [dataclasses.asdict(one) for one in lifted.unmapped],
         }
 
 

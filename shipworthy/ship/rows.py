@@ -20,8 +20,8 @@ from ..examples import (
     load_table,
     split_rows,
 )
-from ..lift import load_inputs, load_labelled
-from ..runtime import Contract
+from ..lift import Lifted, load_inputs, load_labelled
+from ..runtime import Contract, Field
 
 Rows = list[dict[str, Any]]
 SPLITS = ("train", "dev", "test")
@@ -40,6 +40,23 @@ THEN: tuple[Kind, ...] = (
     "near_duplicate",
 )
 """What is looked for in the splits, and only said: whether it is a fault is for a person to judge."""
+
+
+def own_rows(lifted: Lifted) -> tuple[Rows, list[str]]:
+    """Examples with labels that the prototype brings itself, typed, and what the user should know of them."""
+    names = [field.name for field in lifted.contract.outputs]
+    given = lifted.prototype.draft.rows
+    rows = [dict(row) for row in given if any(row.get(name) is not None for name in names)]
+    if not rows:
+        return [], []
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    table = Table(columns, tuple(rows), tuple(range(1, len(rows) + 1)), lifted.prototype.path)
+    try:
+        typed = load_labelled(lifted.contract, table, needs_classes=False)
+    except ExamplesError as error:
+        return [], [f"the prototype's own examples do not fit its contract, and are left out: {error}"]
+    few = f"{len(typed)} examples of the prototype's own were kept: give EXAMPLES to compile and certify with"
+    return typed, [few]
 
 
 def prompt_notes(instruction: str) -> list[str]:
@@ -107,8 +124,16 @@ def prepare(
     return splits, notes
 
 
-def read_split(project: Path, name: str, contract: Contract, split: str, *, needed: bool = True) -> Rows:
-    """The rows of a split of a project's program, typed.
+def read_split(
+    project: Path,
+    name: str,
+    contract: Contract,
+    split: str,
+    *,
+    needed: bool = True,
+    also: Sequence[Field] = (),
+) -> Rows:
+    """The rows of a split of a project's program, typed; `also` as in `load_labelled`.
 
     Raises:
         NotFoundError: it is needed and not there.
@@ -124,7 +149,7 @@ def read_split(project: Path, name: str, contract: Contract, split: str, *, need
             where=str(path),
         )
     table = load_table(path, may_be_empty=split == "test")  # which the certificate says
-    return load_labelled(contract, table, needs_classes=split == "train")
+    return load_labelled(contract, table, needs_classes=split == "train", also=also)
 
 
 def unfit_rows(project: Path, name: str, contract: Contract, given: str | Path | None) -> Rows:
@@ -140,19 +165,23 @@ def unfit_rows(project: Path, name: str, contract: Contract, given: str | Path |
 
 
 def given_rows(
-    contract: Contract, rows: Sequence[Mapping[str, Any]] | str | Path, *, needs_classes: bool = True
+    contract: Contract,
+    rows: Sequence[Mapping[str, Any]] | str | Path,
+    *,
+    needs_classes: bool = True,
+    also: Sequence[Field] = (),
 ) -> Rows:
-    """Rows that a caller gives in Python, or a file of them, typed.
+    """Rows that a caller gives in Python, or a file of them, typed; `also` as in `load_labelled`.
 
     Raises:
         ExamplesError: a row does not fit the contract.
     """
     if isinstance(rows, str | Path):
-        return load_labelled(contract, load_table(rows), needs_classes=needs_classes)
+        return load_labelled(contract, load_table(rows), needs_classes=needs_classes, also=also)
     plain = tuple(dict(row) for row in rows)
     columns = tuple(dict.fromkeys(key for row in plain for key in row))
     table = Table(columns, plain, tuple(range(1, len(plain) + 1)), "rows")
-    return load_labelled(contract, table, needs_classes=needs_classes)
+    return load_labelled(contract, table, needs_classes=needs_classes, also=also)
 
 
 def split_path(project: Path, name: str, split: str) -> Path:

@@ -85,8 +85,8 @@ def _changes(home: Path, source: Source, digest: str) -> Iterator[str]:
     if then is None:
         yield f"what {source.name} was compiled from is not on record: {again}"
         return
-    train = read_split(home, source.name, source.contract, "train")
-    dev = read_split(home, source.name, source.contract, "dev", needed=False)
+    train = read_split(home, source.name, source.contract, "train", also=source.labels)
+    dev = read_split(home, source.name, source.contract, "dev", needed=False, also=source.labels)
     now = made_of(source, train, dev)
     for key, what in CHANGED.items():
         if then[key] != now[key]:
@@ -96,7 +96,7 @@ def _changes(home: Path, source: Source, digest: str) -> Iterator[str]:
 def _certified_otherwise(home: Path, source: Source, folder: Path, data: dict[str, Any]) -> Iterator[str]:
     """What the certificate rests on that is another now."""
     again = f"shipworthy certify {source.name}"
-    rows = read_split(home, source.name, source.contract, "test", needed=False)
+    rows = read_split(home, source.name, source.contract, "test", needed=False, also=source.labels)
     now = Counter(row_digest(row, source.contract) for row in rows)
     try:
         lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()

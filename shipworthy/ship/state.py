@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from ..compiler import Price, git_commit
 from ..errors import ExamplesError, InputError, NotFoundError
 from ..evidence import Opponent, read_recorded
 from ..examples import digest_of, storage_errors
-from ..lift import Prototype, find_project, project_settings, read_prototype
+from ..lift import REGISTERED, Prototype, find_project, project_settings, read_prototype
 from ..lms import Journal, Recorded, open_lm
 from ..registry import NAME
 from ..runtime import Contract, Progress
@@ -41,6 +42,8 @@ def project_for(into: Path | None, name: str) -> Path:
 def is_prototype(text: str | Path) -> bool:
     """Whether it is a path; a plain name is a program's, also where a folder is called so."""
     path = Path(text)
+    if str(text).startswith(REGISTERED):
+        return True
     return path.exists() and not (path.is_dir() and NAME.fullmatch(str(text)))
 
 
@@ -76,8 +79,15 @@ def prototype_of(home: Path, name: str, against: str | Path | None) -> Prototype
     """The prompt to compare with: the one given, or the copy beside the rows; None where there is none."""
     if against is not None:
         return read_prototype(against, name=name)
-    found = sorted((home / "data" / name).glob("prototype.*"))
-    return read_prototype(found[0], name=name) if found else None
+    folder = home / "data" / name
+    found = sorted(folder.glob("prototype.*"))
+    if found:
+        return read_prototype(found[0], name=name)
+    if not (folder / "prototype").is_dir():
+        return None
+    main = json.loads((folder / "origin.json").read_bytes()).get("prototype", "")
+    inside = folder / "prototype" / Path(str(main)).name
+    return read_prototype(inside if inside.is_file() else folder / "prototype", name=name)
 
 
 PATIENCE = 120.0
@@ -182,9 +192,12 @@ def lineage(
 ) -> dict[str, Any]:
     """Lineage, as the certificate's page shows it."""
     data, recipe = provenance.get("data", {}), provenance.get("recipe", {})
+    passes = ", ".join(one["name"] for one in recipe.get("passes", []))
+    for step, own in recipe.get("steps", {}).items():
+        passes += f"; {step}: {', '.join(one['name'] for one in own)}"
     return {
         "LM of the program": provenance.get("lm"),
-        "recipe": ", ".join(one["name"] for one in recipe.get("passes", [])),
+        "recipe": passes,
         "seed": provenance.get("seed"),
         "prototype sha256": prototype.digest if prototype else None,
         "train rows sha256": data.get("train"),
