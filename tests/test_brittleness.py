@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -310,18 +309,18 @@ def test_a_sentence_with_a_colon_within_may_move_and_an_example_may_not() -> Non
     text = (
         "Sort it.\n\nTell us how urgent it is: low or high. High means: now. Low means later.\n\nNote: {text}"
     )
-    found = variants(replace(PROMPT, text=text, slots=("text",)))
+    found = variants(PROMPT.with_text(text))
     assert (
         "Low means later. High means: now. Tell us how urgent it is: low or high." in found["sentence_order"]
     )
 
 
 def test_what_cannot_be_changed_gives_no_variant() -> None:
-    bare = replace(PROMPT, text="Desk of {text}?", slots=("text",))
+    bare = PROMPT.with_text("Desk of {text}?")
     assert set(variants(bare)) == {"format_json", "format_bare", "format_line"}
-    without = replace(PROMPT, text="1. Read.\n2. Decide.", slots=())
+    without = PROMPT.with_text("1. Read.\n2. Decide.")
     assert set(variants(without)) == {"format_json", "format_bare", "format_line"}
-    inline = replace(PROMPT, text="Compare {policy} and {text}.")
+    inline = PROMPT.with_text("Compare {policy} and {text}.")
     assert "input_order" not in variants(inline)
 
 
@@ -336,11 +335,11 @@ def test_what_cannot_be_changed_gives_no_variant() -> None:
     ],
 )
 def test_what_stands_in_an_order_keeps_it(text: str) -> None:
-    assert not {"list_order", "sentence_order"} & set(variants(replace(PROMPT, text=text, slots=("text",))))
+    assert not {"list_order", "sentence_order"} & set(variants(PROMPT.with_text(text)))
 
 
 def test_labels_in_the_prompt_are_not_replaced() -> None:
     outputs = (Field("act", {"enum": ["extract", "classify"]}),)
-    prompt = replace(PROMPT, text="Please extract or classify: {text}", slots=("text",))
+    prompt = PROMPT.with_text("Please extract or classify: {text}")
     found = {one.name: one.prototype.text for one in reworded_prototypes(prompt, outputs)}
     assert "extract or classify" in found.get("reworded", prompt.text)

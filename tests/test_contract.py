@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shipworthy.errors import ContractError, OutputError, RowInputError
 from shipworthy.runtime import Contract, Field, label_text, object_schema, plain_value, value_text
-from shipworthy.runtime.contract import annotation_of
+from shipworthy.runtime.contract import annotation_of, says_nothing
 
 QUEUE = {"type": "string", "enum": ["billing", "new_order", "other"]}
 ITEM = {
@@ -411,3 +411,16 @@ def test_an_output_that_need_not_be_generated_takes_its_default() -> None:
 def test_any_text_is_an_answer_or_an_output_error(text: str) -> None:
     with contextlib.suppress(OutputError):
         assert list(contract(*GENERATED).parse_generated(text, GENERATED)) == ["total", "items"]
+
+
+@pytest.mark.parametrize("text", ["", " \n\t ", "\u200b\u200c\u2060", "\ufeff", "\x00\x01"])
+def test_a_row_without_a_visible_character_says_nothing(text: str) -> None:
+    contract = Contract((Field("ticket", {"type": "string"}),), (Field("queue", {"enum": ["a", "b"]}),))
+    assert says_nothing(contract, {"ticket": text})
+    assert not says_nothing(contract, {"ticket": f"{text}?"})
+
+
+def test_a_number_says_something() -> None:
+    fields = (Field("note", {"type": "string"}), Field("amount", {"type": "number"}))
+    contract = Contract(fields, (Field("queue", {"enum": ["a", "b"]}),))
+    assert not says_nothing(contract, {"note": "", "amount": 0})

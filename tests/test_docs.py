@@ -54,8 +54,9 @@ def test_every_text_block_of_the_scoring_page_is_what_a_python_block_prints() ->
 def test_the_recipe_of_the_guide_can_be_made() -> None:
     for block in BLOCK.finditer((ROOT / "docs" / "guide.md").read_text(encoding="utf-8")):
         names: dict[str, Any] = {}
-        exec(block[1], names)
-        assert isinstance(names["recipe"], sw.Recipe)
+        if "recipe =" in block[1]:
+            exec(block[1], names)
+            assert isinstance(names["recipe"], sw.Recipe)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

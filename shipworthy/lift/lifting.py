@@ -22,6 +22,7 @@ from .names import check_fields
 from .pieces import Piece
 from .prose import instruction_of
 from .prototype import Prototype, inputs_of
+from .schemas import optional
 from .words import outputs_in_words
 
 TEXT: Mapping[str, Any] = {"type": "string"}
@@ -75,11 +76,25 @@ class Lifted:
         """Of the whole program: what no step gives goes in, what no step takes comes out."""
         if len(self.steps) == 1:
             return self.steps[0].contract
-        given = {field.name: field for step in self.steps for field in step.contract.outputs}
+        given = {field.name: field for step in self.steps for field in self._given_by(step)}
         taken = {field.name: field for step in self.steps for field in step.contract.inputs}
         inputs = tuple(field for name, field in taken.items() if name not in given)
         outputs = tuple(field for name, field in given.items() if name not in taken)
         return Contract(inputs, outputs)
+
+    @property
+    def passed_on(self) -> tuple[Field, ...]:
+        """What a step gives and another one takes: rows may have labels for it too."""
+        outputs = {field.name for field in self.contract.outputs}
+        given = [field for step in self.steps for field in self._given_by(step)]
+        return tuple(field for field in given if field.name not in outputs)
+
+    def _given_by(self, step: LiftedStep) -> tuple[Field, ...]:
+        """Its outputs; they may be null where a router leads to it, or past it."""
+        router = self.prototype.draft.router
+        if router is None or step.name not in router.to.values():
+            return step.contract.outputs
+        return tuple(Field(one.name, optional(one.schema), one.description) for one in step.contract.outputs)
 
     @property
     def instruction(self) -> str:

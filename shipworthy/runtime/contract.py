@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union
@@ -24,6 +25,8 @@ from ..examples import canonical_json, digest_of
 Scalar = str | bool | int | float
 FORMATS: dict[str, Any] = {"date": datetime.date, "date-time": datetime.datetime}
 UNREAD = ("$ref", "allOf", "oneOf", "not", "prefixItems", "patternProperties")
+INVISIBLE = ("Cc", "Cf")
+"""Unicode's categories of characters that show nothing: controls and formats."""
 YES, NO = "yes", "no"
 BOOLS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 
@@ -177,6 +180,16 @@ class Contract:
             except ValueError as error:
                 raise OutputError(f"{field.name}: {error}", where=text[:200]) from error
         return found
+
+
+def says_nothing(contract: Contract, inputs: Mapping[str, Any]) -> bool:
+    """Whether all of a row's inputs are texts without a visible character: nothing can be read off it."""
+    values = [inputs.get(field.name) for field in contract.inputs]
+    return all(isinstance(value, str) and not any(map(_is_visible, value)) for value in values)
+
+
+def _is_visible(character: str) -> bool:
+    return not character.isspace() and unicodedata.category(character) not in INVISIBLE
 
 
 def label_text(value: Any) -> str:

@@ -15,7 +15,7 @@ from ..errors import ArtifactError, RowError, RowInputError, ShipworthyError, St
 from ..examples import atomic_write, digest_of
 from ..lms import LM, cache_folder, deadline, open_lm
 from .artifact import read_artifact, read_code_of
-from .contract import Contract, Field
+from .contract import Contract, Field, says_nothing
 from .executor import Answer, read_features
 from .flow import Flow
 from .functions import Code
@@ -124,7 +124,7 @@ class Program:
         return self.answer(inputs)
 
     def answer(self, row: Mapping[str, Any], *, deadline_s: float | None = None) -> Answer:
-        """As a call, from a mapping whose other columns are ignored.
+        """As a call, from a mapping whose other columns are ignored; a row that says nothing is not answered.
 
         Args:
             deadline_s: seconds that the row may take. Nothing is waited for past them, retries
@@ -143,7 +143,7 @@ class Program:
         return Answer(
             outputs={name: ran.values[name] for name in names},
             confidence={name: ran.confidence[name] for name in names},
-            answered=all(step.answered for step in ran.steps),
+            answered=all(step.answered for step in ran.steps) and not says_nothing(self.contract, values),
             steps=ran.steps,
         )
 

@@ -97,7 +97,12 @@ def lift(
     if table is not None:
         held = load_table(test) if test is not None else None
         splits, notes = prepare(
-            lifted.contract, table, held, seed=seed, drop_contradictions=drop_contradictions
+            lifted.contract,
+            table,
+            held,
+            seed=seed,
+            drop_contradictions=drop_contradictions,
+            also=lifted.passed_on,
         )
     elif test is not None:
         raise ExamplesError("test rows without examples to learn from", hint="give EXAMPLES too")

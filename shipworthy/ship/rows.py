@@ -73,18 +73,19 @@ def prepare(
     *,
     seed: int,
     drop_contradictions: bool,
+    also: Sequence[Field] = (),
 ) -> tuple[Splits, list[str]]:
     """Validate, clean and split labelled rows; gives the splits and what the user should know.
 
     Rows that stand twice are kept once. A row of `test` whose inputs are in train too
     leaves train. Other faults (nearly the same rows, secrets, missing classes) are only
-    said. Without `test`, a quarter of the rows becomes the test split.
+    said. Without `test`, a quarter of the rows becomes the test split. `also` as in `load_labelled`.
 
     Raises:
         ExamplesError: a row is wrong, or rows contradict each other; names file and lines.
     """
-    rows = load_labelled(contract, table)
-    given = load_labelled(contract, test, needs_classes=False) if test is not None else []
+    rows = load_labelled(contract, table, also=also)
+    given = load_labelled(contract, test, needs_classes=False, also=also) if test is not None else []
     inputs = [field.name for field in contract.inputs]
     outputs = [field.name for field in contract.outputs if any(field.name in row for row in rows)]
     decisions = [field.name for field in contract.decisions]
