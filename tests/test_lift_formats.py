@@ -10,6 +10,7 @@ import pytest
 from every_format import FORMATS, write_prototype
 
 from shipworthy.errors import PrototypeError
+from shipworthy.examples import Table
 from shipworthy.lift import find_project, lift, make_project, plain_prototype, read_prototype, write_source
 from shipworthy.lift.readers import READERS, formats_table
 
@@ -136,3 +137,14 @@ def test_a_text_in_memory_is_a_prototype_too() -> None:
 def test_the_table_of_formats_is_the_readers_own() -> None:
     page = (DOCS / "lifting.md").read_text(encoding="utf-8")
     assert formats_table() in page, f"put this into docs/lifting.md:\n{formats_table()}"
+
+
+def test_an_optional_input_needs_no_column(tmp_path: Path) -> None:
+    prototype = read_prototype(write_prototype("note", tmp_path), name="note")
+    rows = tuple({"guest": {"name": name}, "reply": f"Dear {name}"} for name in ("Ada", "Bo", "Cleo", "Di"))
+    table = Table(("guest", "reply"), rows, (1, 2, 3, 4), "rows.jsonl")
+    contract = lift(prototype, table, outputs=["reply"]).contract
+    assert [field.name for field in contract.inputs] == ["guest", "allergies"]
+    assert contract.read_inputs(rows[0])["allergies"] is None
+    assert "stands as it is" in prototype.render(rows[0])
+    assert "Warn" in prototype.render({**rows[0], "allergies": ["nuts"]})

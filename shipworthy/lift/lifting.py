@@ -154,7 +154,7 @@ def lift(
     _check_names(prototype, table, list(chosen), [field.name for field in found.fields])
     known = {field.name: field for field in step.inputs}
     shown = inputs_of(step)
-    typed = [_input(name, known, shown, draft.defaults, table) for name in chosen]
+    typed = [_input(name, known, shown, prototype.defaults, table) for name in chosen]
     lifted = _step(step, Contract(tuple(typed), found.fields), {**chosen, **step.reasons, **found.reasons})
     return Lifted(prototype.name, prototype, (lifted,), found.left_out, tuple(unmapped))
 
@@ -208,7 +208,7 @@ def _input(
 ) -> Field:
     """An input by what is stated of it, or what the template shows, or what the rows hold."""
     field = stated.get(name) or Field(name, shown.get(name) or {})
-    if not field.schema and table is not None:
+    if not field.schema and table is not None and name in table.columns:
         field = Field(name, infer_input(read_column(table, name)), field.description)
     schema = with_texts(field.schema)
     if name in defaults and "default" not in schema:
@@ -245,8 +245,8 @@ def with_texts(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema with text wherever nothing is known: what a template puts into its words is text."""
     found = dict(schema)
     if not {"type", "anyOf", "enum", "const"} & found.keys():
-        optional = "default" in found and found["default"] is None
-        found |= {"anyOf": [TEXT, {"type": "null"}]} if optional else TEXT
+        may_be_null = "default" in found and found["default"] is None
+        found |= {"anyOf": [TEXT, {"type": "null"}]} if may_be_null else TEXT
     if "properties" in found:
         found["properties"] = {name: with_texts(own) for name, own in found["properties"].items()}
     if found.get("type") == "array":
@@ -311,7 +311,8 @@ def _inputs(prototype: Prototype, table: Table | None, named: Sequence[str] | No
         return _named_inputs(prototype, table, named)
     if prototype.slots:
         if table is not None:
-            _require(prototype.slots, table, "the prompt's slot")
+            needed = [name for name in prototype.slots if name not in prototype.defaults]
+            _require(needed, table, "the prompt's slot")
         return dict.fromkeys(prototype.slots, "a slot of the prompt")
     if step_inputs := [field.name for field in prototype.draft.steps[0].inputs]:
         return dict.fromkeys(step_inputs, "stated by its schema")

@@ -56,6 +56,15 @@ class Prototype:
         return tuple(dict.fromkeys(name for name in names if name not in given))
 
     @property
+    def defaults(self) -> dict[str, Any]:
+        """Values of inputs that a row need not have; null for those that a template asks for first."""
+        found: dict[str, Any] = {}
+        for step in self.draft.steps:
+            shown = {**inputs_of(step), **{field.name: field.schema for field in step.inputs}}
+            found |= {name: schema["default"] for name, schema in shown.items() if "default" in schema}
+        return {**found, **self.draft.defaults}
+
+    @property
     def template(self) -> PlainTemplate | None:
         """The text with slots that it is; None for one of several messages, steps or conditions."""
         first = self.draft.steps[0].prompts[0].messages
@@ -107,7 +116,7 @@ class Prototype:
         system: list[str] = []
         said: list[tuple[str, str]] = []
         prompt = step.prompts[0]
-        for role, text in prompt.render({**self.draft.defaults, **values}):
+        for role, text in prompt.render({**self.defaults, **values}):
             if role == "system":
                 system.append(text)
             elif said and said[-1][0] == role:
