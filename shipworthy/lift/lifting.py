@@ -156,7 +156,7 @@ def lift(
     shown = inputs_of(step)
     typed = [_input(name, known, shown, prototype.defaults, table) for name in chosen]
     lifted = _step(step, Contract(tuple(typed), found.fields), {**chosen, **step.reasons, **found.reasons})
-    return Lifted(prototype.name, prototype, (lifted,), found.left_out, tuple(unmapped))
+    return Lifted(prototype.name, prototype, (lifted,), found.left_out, (*unmapped, *_to_connect(prototype)))
 
 
 def _several(prototype: Prototype) -> Lifted:
@@ -181,7 +181,21 @@ def _several(prototype: Prototype) -> Lifted:
         reasons |= {field.name: why for field, why in stated} or {step.name: "nothing states its type"}
         check_fields([*names, *(field.name for field in own)], PrototypeError, prototype.path)
         steps.append(_step(step, Contract(tuple(typed), tuple(own)), {**reasons, **step.reasons}))
-    return Lifted(prototype.name, prototype, tuple(steps), {}, draft.unmapped)
+    return Lifted(prototype.name, prototype, tuple(steps), {}, (*draft.unmapped, *_to_connect(prototype)))
+
+
+def _to_connect(prototype: Prototype) -> list[Unmapped]:
+    """Code of the prototype that only its owner can bring along."""
+    tool = "written as a function without a body: connect it to your system, and make it a step"
+    guardrail = "its code is never executed: write the check as a metric, or as a step"
+    found = []
+    for step in prototype.draft.steps:
+        found += [Unmapped(f"tool {one.name}", f"{prototype.path}: {step.name}", tool) for one in step.tools]
+        found += [
+            Unmapped(f"guardrail {one}", f"{prototype.path}: {step.name}", guardrail)
+            for one in step.guardrails
+        ]
+    return found
 
 
 def _step(step: StepDraft, contract: Contract, reasons: Mapping[str, str]) -> LiftedStep:
