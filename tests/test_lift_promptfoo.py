@@ -735,7 +735,7 @@ TEST = st.fixed_dictionaries(
 TESTS = ANYTHING | st.lists(TEST, max_size=3)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
 @given(
     prompts=st.just(["Say {{q}}"]) | ANYTHING,
     rest=st.fixed_dictionaries(

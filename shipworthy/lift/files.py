@@ -65,12 +65,20 @@ class Files:
         """
         if ".." in Path(pattern).parts or Path(pattern).is_absolute():
             raise self._outside(pattern)
-        found = [path for path in self.root.glob(pattern) if path.is_file()]
+        try:
+            found = [path for path in self.root.glob(pattern) if path.is_file()]
+        except (OSError, ValueError, NotImplementedError) as error:
+            raise PrototypeError(
+                f"no files are found by {pattern[:80]!r}: {error}", hint="correct it", where=str(self.path)
+            ) from error
         return sorted(path.relative_to(self.root).as_posix() for path in found)
 
     def has(self, name: str) -> bool:
         """Whether there is a file of this relative path."""
-        return (self.root / name).is_file()
+        try:
+            return (self.root / name).is_file()
+        except (OSError, ValueError):  # a name that no file can have
+            return False
 
     def _within(self, name: str) -> Path:
         path = self.root / name
