@@ -41,9 +41,11 @@ def outputs_in_words(text: str, *, inputs: Sequence[str]) -> tuple[tuple[Field, 
         text = f"{text[: MAX_TEXT // 2]}\n{text[-MAX_TEXT // 2 :]}"
     single = statements(text, inputs)
     parts = [part for part in _structure(text) if part[0] not in inputs]
-    if parts:
-        return tuple(_closer(part, single) for part in parts)
-    return tuple(_named_apart(text, single, inputs))
+    found = [_closer(part, single) for part in parts] if parts else _named_apart(text, single, inputs)
+    # Names that differ in case only cannot be fields beside each other: the first is meant.
+    taken = {name.casefold() for name in inputs}
+    first = {one[0].name.casefold(): one for one in reversed(found)}
+    return tuple(one for one in found if first[own := one[0].name.casefold()] is one and own not in taken)
 
 
 def _structure(text: str) -> list[Part]:
