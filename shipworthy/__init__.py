@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Instructions,
         Readout,
         Recipe,
+        Spans,
         Student,
     )
     from .errors import ShipworthyError
@@ -50,6 +51,7 @@ _HOMES = {
     "Recipe": "compiler",
     "ShipworthyError": "errors",
     "Steps": "runtime.steps",
+    "Spans": "compiler",
     "Student": "compiler",
     "certify": "ship",
     "compile": "ship",
@@ -75,6 +77,7 @@ __all__ = [
     "Readout",
     "Recipe",
     "ShipworthyError",
+    "Spans",
     "Steps",
     "Student",
     "certify",

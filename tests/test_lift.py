@@ -426,7 +426,7 @@ def test_the_written_files_are_as_a_person_would_write_them(tmp_path: Path) -> N
     assert "        return self.triage(ticket=ticket)\n" in program
     assert "passes=[sw.Demos(), sw.Readout(), sw.Student()]" in recipe
     rich = write_source(lift(prototype(name="rich"), tickets(total=RICH["total"])), tmp_path)
-    assert "passes=[sw.Demos(), sw.Readout(), sw.Student()]," in rich[2].read_text()
+    assert "passes=[sw.Demos(), sw.Readout(), sw.Student(), sw.Spans()]," in rich[2].read_text()
 
 
 def test_the_written_files_need_no_formatter(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from .budget import Budget, Meter, Price, Spent
 from .compile import Compiled, compile_program, git_commit
 from .heads import fit_linear, fit_student, oof_folds
-from .passes import Cascade, Demos, DSPyOptimizer, FieldOrder, Instructions, Readout, Student
+from .passes import Cascade, Demos, DSPyOptimizer, FieldOrder, Instructions, Readout, Spans, Student
 from .plan import Plan, plan_of
 from .recipe import Gate, Pass, Recipe, gate_of
 from .source import Source, load_source, made_of, source_of
@@ -24,6 +24,7 @@ __all__ = [
     "Readout",
     "Recipe",
     "Source",
+    "Spans",
     "Spent",
     "Student",
     "compile_program",

@@ -21,6 +21,7 @@ from ..runtime import (
     StudentHead,
     Tfidf,
     render_decide,
+    render_extract,
     render_generate,
     value_text,
 )
@@ -29,6 +30,8 @@ from .recipe import Recipe
 
 if TYPE_CHECKING:
     import dspy
+
+    from .passes.spans import SpanChoice
 
 Row = dict[str, Any]
 Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
@@ -61,6 +64,7 @@ class Draft:
         prompt, reads: of the decisions, once a readout pass has set them.
         readouts, students: candidates by output; a readout has several, the cheapest first.
         tfidf: the students' vocabulary.
+        spans: how outputs that stand in the text are found, once a pass has looked for them.
         unread: rows of `train` that the budget leaves no call for; the students learn from them.
         features: of `reads`, one matrix each over `fit_rows`; shape (N, K).
         notes: what passes have to say to the user.
@@ -81,6 +85,7 @@ class Draft:
     readouts: dict[str, list[Candidate]] = field(default_factory=dict)
     students: dict[str, Candidate] = field(default_factory=dict)
     tfidf: Tfidf | None = None
+    spans: SpanChoice | None = None
     unread: list[Row] = field(default_factory=list)
     features: list[NDArray[np.float64]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -103,6 +108,10 @@ class Draft:
         text = self.instruction if instruction is None else instruction
         shown = self.demos if demos is None else demos
         return render_generate(text, self._shown, shown, outputs, repeated=self.repeated)
+
+    def extract_prompt(self, outputs: Sequence[Field]) -> PromptSpec:
+        """The prompt for values that stand in the text, with the inputs in the draft's order."""
+        return render_extract(self.instruction, self._shown, self.demos, outputs, repeated=self.repeated)
 
     def demo_of(self, row: Row) -> Demo:
         """A row as a demo; an output that it has no label for is left out."""

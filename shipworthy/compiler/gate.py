@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import RowError, ShipworthyError
-from ..lms import LM, Generation, Prompt, Question, Recorded, Scores
+from ..lms import LM, Blank, Chosen, Generation, Prompt, Question, Recorded, Scores, States
 
 
 class Interrupted(BaseException):
@@ -121,6 +121,16 @@ class _Gated:
         """As the LM itself; each question is a call."""
         with self._gate.calling(len(questions)):
             return self.lm.score(prompt, questions)
+
+    def choose(self, prompt: Prompt, blanks: Sequence[Blank]) -> list[Chosen]:
+        """As the LM itself; each blank is a call."""
+        with self._gate.calling(len(blanks)):
+            return self.lm.choose(prompt, blanks)
+
+    def states(self, text: str, ends: Sequence[int]) -> States:
+        """As the LM itself."""
+        with self._gate.calling(1):
+            return self.lm.states(text, ends)
 
     def generate(self, prompt: Prompt, **options: Any) -> Generation:
         """As the LM itself."""

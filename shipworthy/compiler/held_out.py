@@ -52,22 +52,30 @@ class _Column:
 
 
 def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict[str, Any] | None:
-    """The recipe's metric on rows that no fit has seen; None where not all outputs are decisions.
+    """The recipe's metric on rows that no fit has seen; None where not all outputs are decided or found.
 
     Raises:
         ScoringError: the metric can score no row.
     """
-    if not choices or draft.contract.values:
+    found = draft.spans.extract.outputs if draft.spans is not None else ()
+    decided = bool(choices) or not draft.contract.decisions
+    if not (choices or found) or not decided or {own.name for own in draft.contract.values} - set(found):
         return None
-    rows, columns = _columns(draft, choices)
+    held, columns = _columns(draft, choices)
+    answers = held_out_answers(draft, choices)
+    rows = [row for row in held if id(row) in answers]
+    if not rows:
+        return None
+    said = [answers[id(row)] for row in rows]
     metric = metric_of(recipe.metric, draft.contract.outputs, rows)
-    answers = [
-        {column.field.name: value for column, value in zip(columns, said, strict=True)}
-        for said in zip(*(column.said for column in columns), strict=True)
-    ]
-    scores = _scores(metric, answers, rows, draft.contract, draft.notes)
-    right = np.all([column.right for column in columns], axis=0)
-    if len(scores) > 1 and len(set(scores)) == 1 and 0 < right.sum() < len(right):
+    scores = _scores(metric, said, rows, draft.contract, draft.notes)
+    pairs = list(zip(said, rows, strict=True))
+    right = {
+        name: np.array([plain_value(answer[name]) == plain_value(row.get(name)) for answer, row in pairs])
+        for name in (own.name for own in draft.contract.outputs)
+    }
+    whole = np.all(list(right.values()), axis=0)
+    if len(scores) > 1 and len(set(scores)) == 1 and 0 < whole.sum() < len(whole):
         raise ScoringError(
             f"the metric {metric.name!r} gives {scores[0]:g} to every row, right or wrong: "
             "nothing can be learnt from it",
@@ -78,9 +86,26 @@ def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict
         "ci": list(mean_interval(scores)),
         "n": len(scores),
         "how": f"{'dev split' if draft.n_dev else 'cross-fitted on train'}, selection too",
-        "by_output": {column.field.name: float(column.right.mean()) for column in columns},
+        "by_output": {name: float(own.mean()) for name, own in right.items()},
         **_calibrations(columns),
     }
+
+
+def held_out_answers(draft: Draft, choices: dict[str, Choice]) -> dict[int, dict[str, Any]]:
+    """By `id` of the draft's row, what heads and taggers that had not seen it say, decided or found."""
+    rows, columns = _columns(draft, choices)
+    answers: dict[int, dict[str, Any]] = {id(row): {} for row in rows}
+    for column in columns:
+        for row, value in zip(rows, column.said, strict=True):
+            answers[id(row)][column.field.name] = value
+    if draft.spans is not None:
+        found = {id(row): values for row, values in draft.spans.held_out}
+        answers = {
+            key: {**own, **{name: value for name, (value, _) in found[key].items()}}
+            for key, own in answers.items()
+            if key in found
+        }
+    return answers
 
 
 def program_scores(

@@ -70,7 +70,7 @@ class Whole:
     @property
     def uses_lm(self) -> bool:
         """Whether any step asks the LM."""
-        return any(step.generate or (step.decide and step.decide.reads) for step in self.steps.values())
+        return any(step.calls for step in self.steps.values())
 
 
 def make_one(source: Source, train: list[Row], dev: list[Row], context: Context) -> Whole:
@@ -191,7 +191,9 @@ def _choose_all(draft: Draft, context: Context, recipe: Recipe) -> dict[str, Cho
 def _step(draft: Draft, choices: dict[str, Choice], plan: CascadePlan | None) -> tuple[StepSpec, Heads]:
     contract = draft.contract
     decided = bool(choices)
-    generated = contract.values if decided else contract.outputs
+    found = draft.spans.extract.outputs if draft.spans is not None else ()
+    rest = contract.values if decided else contract.outputs
+    generated = [field for field in rest if field.name not in found]
     decide = None
     tfidf: Tfidf | None = None
     if decided:
@@ -219,9 +221,11 @@ def _step(draft: Draft, choices: dict[str, Choice], plan: CascadePlan | None) ->
         outputs=sides["outputs"],
         demos=tuple(draft.demos),
         decide=decide,
+        extract=draft.spans.extract if draft.spans is not None else None,
         generate=generate,
     )
-    return step, Heads({name: choice.head for name, choice in choices.items()}, tfidf)
+    tagger = draft.spans.tagger if draft.spans is not None else None
+    return step, Heads({name: choice.head for name, choice in choices.items()}, tfidf, tagger)
 
 
 def _head_spec(draft: Draft, name: str, choice: Choice) -> HeadSpec:

@@ -10,7 +10,7 @@ from ..runtime import student_text
 from .budget import Budget
 from .draft import Row
 from .parts import Part, learnt_from
-from .passes import Demos, DSPyOptimizer, Instructions, Readout
+from .passes import Demos, DSPyOptimizer, Instructions, Readout, Spans
 from .passes.evolve import calls_at_most
 from .passes.propose import CALLS_BESIDE
 from .source import Source
@@ -168,6 +168,10 @@ def _planned(one: Any, source: Source, rows: int, budget: Budget, kept: int, ref
         return Planned(
             name, read * questions, f"{what}, {questions} question{'s'[: questions > 1]} each", read
         )
+    if isinstance(one, Spans):
+        most = one.calls(source.contract, rows)
+        why = f"at most: {rows} rows read, and two ways to ask race over {min(rows, one.rows)} rows"
+        return Planned(name, most, why if most else "calls no LM", most)
     if isinstance(one, Instructions):
         return _planned_race(one, rows, budget, kept, reflects)
     if isinstance(one, DSPyOptimizer):

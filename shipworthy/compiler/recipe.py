@@ -244,13 +244,13 @@ def _check_comparison(prefix: str, prototype: Any, margin: float) -> None:
 
 
 def _check_passes(passes: Sequence[Any]) -> None:
-    from .passes import Cascade, Demos, FieldOrder, Readout, Student
+    from .passes import Cascade, Demos, FieldOrder, Readout, Spans, Student
 
     for one in passes:
         if isinstance(one, type) or not callable(getattr(one, "apply", None)):
             name = one.__name__ if isinstance(one, type) else repr(one)
             raise InputError(f"{name} is no pass", hint="write passes as objects: sw.Readout()")
-    for kind in (FieldOrder, Demos, Readout, Student, Cascade):  # a second one would undo the first
+    for kind in (FieldOrder, Demos, Readout, Student, Spans, Cascade):  # a second one would undo the first
         if sum(isinstance(one, kind) for one in passes) > 1:
             name = kind.__name__
             raise InputError(f"a recipe has one {name} at most", hint=f"take all but one sw.{name}() out")

@@ -68,7 +68,7 @@ def report_figures(
         "target": context.recipe.target,
         "outliers": context.recipe.outliers,
         "rows": {"train": len(draft.train), "dev": len(draft.dev), "unread": len(draft.unread)},
-        "calls_a_row": _calls(step),
+        "calls_a_row": step.calls,
         "generated": list(step.generate.outputs) if step.generate is not None else [],
         "decisions": [
             _decision(field, choices[field.name], draft, context)
@@ -121,7 +121,7 @@ def several_figures(
         "metric": getattr(context.recipe.metric, "name", context.recipe.metric),
         "target": context.recipe.target,
         "outliers": context.recipe.outliers,
-        "calls_a_row": sum(map(_calls, steps.values())),
+        "calls_a_row": sum(step.calls for step in steps.values()),
         "generated": [
             name for step in steps.values() for name in (step.generate.outputs if step.generate else ())
         ],
@@ -147,10 +147,6 @@ def several_figures(
     }
     plain: dict[str, Any] = redact_value(_rounded(plain_value(found)))
     return plain
-
-
-def _calls(step: StepSpec) -> int:
-    return len(step.decide.reads if step.decide is not None else ()) + (step.generate is not None)
 
 
 def summary_html(figures: Mapping[str, Any], page: Path | None) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import InputError, ShipworthyError
 from ..runtime import Heads, Probe, ReadyStep, StepSpec
 from .draft import Context, Draft, Row
-from .held_out import program_scores, suspect_notes
+from .held_out import held_out_answers, program_scores, suspect_notes
 from .making import Made, Whole, make_step
 from .parts import Part, learnt_from
 from .report import several_figures
@@ -114,8 +114,10 @@ class _Making:
         self.probes += made.probes
         index = {id(row): i for i, row in zip(rows, (*draft.train, *draft.dev), strict=True)}
         unseen = {index[id(row)] for row in draft.fit_rows}  # by the prompt, as demos
-        predicted = _held_out(made, index)
-        self.rows.fitted |= rows.keys() - (predicted.keys() if made.choices else unseen)
+        answers = held_out_answers(draft, made.choices)
+        learnt = made.choices or draft.spans
+        predicted = {index[key]: answer for key, answer in answers.items()} if learnt else {}
+        self.rows.fitted |= rows.keys() - (predicted.keys() if learnt else unseen)
         self._run(part, predicted)
 
     def _context(self, part: Part, learns: bool) -> Context:
@@ -152,7 +154,7 @@ class _Making:
     def _run(self, part: Part, predicted: Mapping[int, Mapping[str, Any]]) -> None:
         """Note its answers to the rows; it is asked for them where a later step learns from them."""
         step = self.steps[part.name]
-        calls = (step.generate is not None) + (step.decide is not None and bool(step.decide.reads))
+        calls = step.calls
         room = self.context.meter.room() if calls else None
         said = self.rows.answer(
             part,
@@ -186,19 +188,3 @@ def _too_few(part: Part, rows: Mapping[int, Row]) -> str:
         if len({row[own.name] for row in rows.values()}) < 2:
             return f"every {own.name!r} is the same in its {len(rows)} rows"
     return ""
-
-
-def _held_out(made: Made, index: Mapping[int, int]) -> dict[int, dict[str, Any]]:
-    """By row, the decisions by heads and choices that had not seen it.
-
-    Args:
-        index: of the rows, by the `id` of what the draft has of them.
-    """
-    draft = made.draft
-    rows = draft.fit_rows[len(draft.fit_rows) - draft.n_dev :] if draft.n_dev else draft.fit_rows
-    found: dict[int, dict[str, Any]] = {index[id(row)]: {} for row in rows} if made.choices else {}
-    for name, choice in made.choices.items():
-        choices = next(own for own in draft.contract.decisions if own.name == name).choices or ()
-        for row, best in zip(rows, choice.apart.argmax(axis=1), strict=True):
-            found[index[id(row)]][name] = choices[int(best)]
-    return found

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotFoundError, ShipworthyError, SourceError
 from ..examples import digest_of, rows_digest
 from ..lms import import_dspy
-from ..runtime import Contract, Demo, Field, plain_value
+from ..runtime import Contract, Demo, Field, may_stand_in_text, plain_value
 from .parts import Part, label_fields, parts_of
 from .recipe import Pass, Recipe
 
@@ -92,10 +92,10 @@ def source_of(module: dspy.Module, *, name: str, recipe: Recipe | None = None) -
     from ..runtime.steps import Steps
 
     if isinstance(module, Steps):
-        from .passes import Demos, FieldOrder, Readout, Student
+        from .passes import Demos, FieldOrder, Readout, Spans, Student
 
         contract = module.wired.contract
-        recipe = recipe or Recipe(passes=(FieldOrder(), Demos(), Readout(), Student()))
+        recipe = recipe or Recipe(passes=(FieldOrder(), Demos(), Readout(), Student(), Spans()))
         return Source(name, module, "", contract, "", (), recipe, parts_of(module, _stated))
     from ..runtime.dspy_bridge import predicting
 
@@ -173,10 +173,11 @@ def made_of(
 
 def default_recipe(contract: Contract) -> Recipe:
     """What a program without a recipe is compiled by."""
-    from .passes import Demos, FieldOrder, Readout, Student
+    from .passes import Demos, FieldOrder, Readout, Spans, Student
 
     passes: list[Pass] = [FieldOrder()] if len(contract.inputs) > 1 else []
     passes += [Demos(), Readout(), Student()] if contract.decisions else [Demos()]
+    passes += [Spans()] if any(may_stand_in_text(own) for own in contract.values) else []
     return Recipe(passes=passes)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..lift import Prototype
-from ..lms import LM, Generation, Prompt, Question, Recorded, Scores
+from ..lms import LM, Blank, Chosen, Generation, Prompt, Question, Recorded, Scores, States
 from ..runtime import Program
 from ..scoring import Many
 from .prototype import answer_freely
@@ -32,6 +32,14 @@ class Posing:
     def score(self, prompt: Prompt, questions: Sequence[Question]) -> list[Scores]:
         """As the LM itself."""
         return self._lm.score(prompt, questions)
+
+    def choose(self, prompt: Prompt, blanks: Sequence[Blank]) -> list[Chosen]:
+        """As the LM itself."""
+        return self._lm.choose(prompt, blanks)
+
+    def states(self, text: str, ends: Sequence[int]) -> States:
+        """As the LM itself."""
+        return self._lm.states(text, ends)
 
     def generate(
         self,

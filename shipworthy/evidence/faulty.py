@@ -26,11 +26,14 @@ from ..examples import digest_of
 from ..lms import (
     LM,
     PATIENCE,
+    Blank,
+    Chosen,
     Generation,
     Prompt,
     Question,
     Retries,
     Scores,
+    States,
     Token,
     import_dspy,
     time_left,
@@ -155,6 +158,26 @@ class FaultyLM:
             spoil=_spoilt_scores,
         )
 
+    def choose(self, prompt: Prompt, blanks: Sequence[Blank]) -> list[Chosen]:
+        """As the LM itself, unless it fails."""
+        return self._call(
+            ["choose", vars(prompt), [vars(blank) for blank in blanks]],
+            (*CALLS, *SCORES),
+            lambda: self.lm.choose(prompt, blanks),
+            took_ms=lambda found: sum(chosen.usage.ms for chosen in found),
+            spoil=_spoilt_choices,
+        )
+
+    def states(self, text: str, ends: Sequence[int]) -> States:
+        """As the LM itself, unless it fails."""
+        return self._call(
+            ["states", text, list(ends)],
+            (*CALLS, *SCORES),
+            lambda: self.lm.states(text, ends),
+            took_ms=lambda found: found.usage.ms,
+            spoil=_spoilt_states,
+        )
+
     def generate(
         self,
         prompt: Prompt,
@@ -250,6 +273,24 @@ def _spoilt_scores(found: list[Scores], kind: str, draw: random.Random) -> list[
     else:
         logprobs[:] = np.nan
     return [*found[:at], replace(found[at], logprobs=logprobs), *found[at + 1 :]]
+
+
+def _spoilt_choices(found: list[Chosen], kind: str, draw: random.Random) -> list[Chosen]:
+    """One blank's log-probability NaN, or the last blanks missing."""
+    at = draw.randrange(len(found))
+    if kind == "missing":
+        return found[:at]
+    return [*found[:at], replace(found[at], logprob=math.nan), *found[at + 1 :]]
+
+
+def _spoilt_states(found: States, kind: str, draw: random.Random) -> States:
+    """One place's state NaN, or the last ones missing."""
+    at = draw.randrange(len(found.vectors))
+    if kind == "missing":
+        return replace(found, vectors=found.vectors[:at])
+    vectors = found.vectors.copy()
+    vectors[at] = np.nan
+    return replace(found, vectors=vectors)
 
 
 def _spoilt_text(said: Generation, kind: str, draw: random.Random) -> Generation:

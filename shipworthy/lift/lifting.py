@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import ExamplesError, PrototypeError
 from ..examples import Table
-from ..runtime import Contract, Demo, Field, label_text, plain_value
+from ..runtime import Contract, Demo, Field, label_text, nullable, plain_value
 from .columns import Column, read_column, share_found, why_left_out
 from .describe import describe
 from .draft import Prompt, StepDraft, Tool, Unmapped
@@ -290,7 +290,11 @@ def _with_stated(
         if field.name not in fields:
             told.append(Unmapped(f"output {field.name}", where, f"no column has labels for it ({why})"))
             continue
-        misfit = _misfit(field, fields[field.name], read_column(table, field.name))
+        column = read_column(table, field.name)
+        if column.n_empty and field.choices is None and nullable(field) != field:
+            field = nullable(field)  # the rows say more than the words
+            why = f"{why}; empty in {column.n_empty} of {column.n_rows}"
+        misfit = _misfit(field, fields[field.name], column)
         if misfit:
             told.append(Unmapped(f"type of {field.name}", where, f"{misfit} ({why})"))
         else:

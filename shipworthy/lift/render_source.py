@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..runtime import Contract, Field, plain_value
+from ..runtime import Contract, Field, may_stand_in_text, plain_value
 from .annotations import INDENT, WIDTH, Annotations, escaped, literal, names_within, quoted
 from .draft import Tool
 from .lifting import Lifted, LiftedStep
@@ -167,6 +167,8 @@ def recipe_source(lifted: Lifted) -> str:
     passes += ["sw.Demos()"]
     passes += ["sw.Instructions(texts=OTHERS)"] if others and len(lifted.steps) == 1 else []
     passes += ["sw.Readout()", "sw.Student()"] if decides else []
+    values = [own for step in lifted.steps for own in step.contract.values]
+    passes += ["sw.Spans()"] if any(may_stand_in_text(own) for own in values) else []
     lines = _call(f"{INDENT}passes=[", passes, "],")
     body = ["recipe = sw.Recipe(", *lines, f'{INDENT}metric="exact",', ")"]
     if others and len(lifted.steps) == 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from ..runtime import Field
@@ -26,6 +27,13 @@ MAX_TEXT = 40_000
 LINE = re.compile(r"[ \t]*[-*]*[ \t]*\**(?P<name>[^\W\d][\w -]{0,30}?)\**[ \t]*:\**[ \t]*(?P<about>.*)")
 WRAPPED = re.compile(r"^[<\[({]+|[>\])}]+$")
 
+SAY = (
+    "use|write|put|return|give|say|set|answer with|verwende|schreibe?|setze|gib|nutze|"
+    "utilise[rz]?|mets|mettez|renvoie[rz]?|usa|utiliza|pon|devuelve"
+)
+MISSING = re.compile(rf"(?im)(?:^|[.;!?]\s+|[-*]\s+)(?:please )?(?:{SAY})\b[^.\n]{{0,40}}?\bnull\b[^.\n]*")
+"""A sentence about all fields at once: "Use null for what the text does not say"."""
+
 Part = tuple[str, Schema, str, str]
 """Of one field: name, type, description, reason."""
 
@@ -42,10 +50,20 @@ def outputs_in_words(text: str, *, inputs: Sequence[str]) -> tuple[tuple[Field, 
     single = statements(text, inputs)
     parts = [part for part in _structure(text) if part[0] not in inputs]
     found = [_closer(part, single) for part in parts] if parts else _named_apart(text, single, inputs)
+    if missing := MISSING.search(text):
+        found = [_or_null(field, reason, quoted(missing[0].lstrip(" .;!?-*\n"))) for field, reason in found]
     # Names that differ in case only cannot be fields beside each other: the first is meant.
     taken = {name.casefold() for name in inputs}
     first = {one[0].name.casefold(): one for one in reversed(found)}
     return tuple(one for one in found if first[own := one[0].name.casefold()] is one and own not in taken)
+
+
+def _or_null(field: Field, reason: str, said: str) -> tuple[Field, str]:
+    """The field, null allowed, unless it is a decision."""
+    schema = nullable(field.schema)
+    if field.choices is not None or not field.schema or schema == field.schema:
+        return field, reason
+    return replace(field, schema=schema), f"{reason}; the prompt says {said}"
 
 
 def _structure(text: str) -> list[Part]:

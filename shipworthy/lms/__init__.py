@@ -1,11 +1,24 @@
 """Where language models live: embedded (llama.cpp in process) and hosted (over HTTP).
 
-`open_lm("local")` gives the embedded one; every LM answers the same two questions:
-`score` (log-probabilities of given tokens as the next one) and `generate` (text,
-under a JSON schema if one is given).
+`open_lm("local")` gives the embedded one; every LM answers the same questions: `score`
+(log-probabilities of given tokens as the next one), `choose` (the likeliest of given
+texts) and `generate` (text, under a JSON schema if one is given).
 """
 
-from .base import LM, Embedding, Embeds, Generation, Prompt, Question, Scores, Token, Usage
+from .base import (
+    LM,
+    Blank,
+    Chosen,
+    Embedding,
+    Embeds,
+    Generation,
+    Prompt,
+    Question,
+    Scores,
+    States,
+    Token,
+    Usage,
+)
 from .deadline import check_deadline, deadline, past_deadline, time_left
 from .dspy_import import import_dspy
 from .hosted_errors import translated
@@ -18,6 +31,8 @@ from .weights import cache_folder, ensure_weights, file_sha256
 __all__ = [
     "LM",
     "PATIENCE",
+    "Blank",
+    "Chosen",
     "Embedding",
     "Embeds",
     "Generation",
@@ -27,6 +42,7 @@ __all__ = [
     "Recorded",
     "Retries",
     "Scores",
+    "States",
     "Token",
     "Usage",
     "cache_folder",

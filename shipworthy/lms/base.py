@@ -80,6 +80,31 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Blank:
+    """A gap in the assistant's answer: the words before it, and the texts of which one fills it."""
+
+    opening: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What fills a blank: an index of its choices, and the log-probability of that path."""
+
+    index: int
+    logprob: float
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True)
+class States:
+    """The LM's last hidden states at some places of a text; shape (places, D)."""
+
+    vectors: NDArray[np.float32]
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True)
 class Token:
     """A generated token, and what might have stood in its place.
 
@@ -122,7 +147,7 @@ class LM(Protocol):
     Attributes:
         id: names weights and settings; what was fitted on one id is invalid on another.
         workers: how many calls it serves at once.
-        reads_logprobs: whether `score` works; where not, decisions are generated.
+        reads_logprobs: whether `score`, `choose` and `states` work; where not, all is generated.
         context: tokens that prompt and answer may have together.
     """
 
@@ -143,6 +168,36 @@ class LM(Protocol):
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
+            DeadlineError: the row's deadline passes first.
+            LMError: the LM fails.
+        """
+        ...
+
+    def choose(self, prompt: Prompt, blanks: Sequence[Blank]) -> list[Chosen]:
+        """Fill the blanks of an answer, line by line, each with the likeliest of its choices.
+
+        A choice stands behind a space and ends its line. At each token the choices that are left
+        share all of the probability; the path with the largest product is found by uniform-cost
+        search, so that it is the likeliest for certain. Later blanks are given what fills the
+        earlier ones.
+
+        Raises:
+            ContextLengthError: the prompt is longer than the context.
+            DeadlineError: the row's deadline passes first.
+            LMError: the LM fails.
+        """
+        ...
+
+    def states(self, text: str, ends: Sequence[int]) -> States:
+        """The last hidden states at the tokens with which the text's words end.
+
+        The text is read twice, and the states are those of the second time: then each of them has
+        seen all of it, and not just what stands before (Springer et al. 2024, echo embeddings).
+
+        Args:
+            ends: characters behind the words' last ones, ascending.
+
+        Raises:
             DeadlineError: the row's deadline passes first.
             LMError: the LM fails.
         """

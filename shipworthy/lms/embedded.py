@@ -28,18 +28,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ContextLengthError, LMError, StorageError
 from ..examples import digest_of
-from .base import Embedding, Generation, Prompt, Question, Scores, Usage
+from .base import Blank, Chosen, Embedding, Generation, Prompt, Question, Scores, States, Usage
+from .choosing import likeliest
 from .deadline import check_deadline, time_left
-from .llama_server import LlamaServer
+from .llama_server import Gives, LlamaServer
 from .weights import cache_folder, file_sha256, remember_weights
 
 CONTEXT = 8192
 SETTINGS = f"ctx={CONTEXT},flash=off,batch=1"
 EMBEDS = 2048
 """An embedding is of so many tokens at most; of a longer text, of its beginning."""
+PIECE = 900
+"""States are read of so many tokens at once at most."""
+ONCE, AGAIN = "Text:", "\nAgain:"
 PREFIX_FROM = 64
 """Prefixes shorter than this (in tokens) are computed anew: that costs less than a file."""
 PREFIX_BYTES = 1 << 30
@@ -80,7 +85,7 @@ class Embedded:
         self._slots: list[_Slot] = []
         self._changed = threading.Condition()
         self._starting = 0
-        self._embedders: list[LlamaServer] = []  # at rest
+        self._readers: defaultdict[Gives, list[LlamaServer]] = defaultdict(list)  # at rest
         self._prefix_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._encoded: dict[Prompt, tuple[str, list[int], list[int]]] = {}
         self._layouts: dict[tuple[bool, int], list[str]] = {}
@@ -103,26 +108,35 @@ class Embedded:
                 if len(set(question.tokens)) != len(question.tokens) or not question.tokens:
                     raise ValueError("tokens must be distinct, and at least one")
                 opening = slot.tokenize(question.opening, control=False)
-                biases = self._biases(slot, question.tokens)
-                body = {
-                    "n_predict": 1,
-                    "n_probs": len(biases),
-                    "temperature": 1.0,
-                    "samplers": ["temperature"],
-                    "logit_bias": [[token, bias] for token, bias in biases.items()],
-                    "post_sampling_probs": True,
-                }
-                choice, usage = _ask(slot, prefix + tail + opening, body)
+                scores = self._next(slot, prefix + tail + opening, question.tokens)
                 if found:  # the prompt was read, and is counted, with the first question
-                    usage = replace(usage, tokens_in=len(opening), tokens_cached=0)
-                if choice["logprobs"] is None:
-                    raise LMError("llama.cpp: no probabilities came with a token", hint="try again")
-                top = choice["logprobs"]["content"][0]["top_probs"]
-                shares = {entry["id"]: entry["prob"] for entry in top}
-                floor = FLOOR if max(biases.values()) == BIAS else TINY
-                raw = np.log(np.maximum([shares.get(token, 0.0) for token in question.tokens], floor))
-                raw -= [biases[token] - BIAS for token in question.tokens]
-                found.append(Scores((raw - np.log(np.exp(raw).sum())).astype(np.float32), usage))
+                    usage = replace(scores.usage, tokens_in=len(opening), tokens_cached=0)
+                    scores = replace(scores, usage=usage)
+                found.append(scores)
+        return found
+
+    def choose(self, prompt: Prompt, blanks: Sequence[Blank]) -> list[Chosen]:
+        """Exact; a token that only one choice is left for is not asked about."""
+        found: list[Chosen] = []
+        with self._slot(_static(prompt)) as slot:
+            prefix, tail = self._start(slot, prompt, ROOM)
+            said = prefix + tail
+            for blank in blanks:
+                opening = slot.tokenize(blank.opening, control=False)
+                paths: dict[tuple[int, ...], int] = {}
+                for i, path in enumerate(_lines(slot, blank.choices)):
+                    paths.setdefault(path, i)
+                usage = Usage(len(opening) if found else len(said) + len(opening))
+                said = said + opening
+
+                def ask(path: tuple[int, ...], tokens: tuple[int, ...], said: list[int] = said) -> Scores:
+                    check_deadline()
+                    return self._next(slot, [*said, *path], tokens)
+
+                path, logprob, spent = likeliest(list(paths), ask)
+                usage += replace(spent, tokens_in=len(path), tokens_cached=0)
+                found.append(Chosen(paths[path], logprob, usage))
+                said = [*said, *path]
         return found
 
     def generate(
@@ -150,24 +164,63 @@ class Embedded:
 
         Each call has a server to itself, on one thread: as many are kept as calls were under way.
         """
-        with self._changed:
-            embedder = self._embedders.pop() if self._embedders else None
-        if embedder is None:
-            embedder = LlamaServer(self._path, context=EMBEDS, embeds=True)
-        tokens = embedder.tokenize(text or " ", control=False, first=True)[: EMBEDS - 1]
-        start = time.perf_counter()
-        vector = embedder.embed(tokens)
-        ms = (time.perf_counter() - start) * 1e3
-        with self._changed:
-            self._embedders.append(embedder)
+        with self._reader("embedding") as server:
+            tokens = server.tokenize(text or " ", control=False, first=True)[: EMBEDS - 1]
+            start = time.perf_counter()
+            vector = server.embed(tokens)
+            ms = (time.perf_counter() - start) * 1e3
         return Embedding(vector, Usage(len(tokens), ms=ms))
+
+    def states(self, text: str, ends: Sequence[int]) -> States:
+        """A text that is longer than `PIECE` tokens is read in pieces, each of them twice.
+
+        Each call has a server to itself, as for embeddings.
+        """
+        start, read = time.perf_counter(), 0
+        found: list[NDArray[np.float32]] = []
+        with self._reader("states") as server:
+            tokens = server.tokens_of(f" {text}")
+            bytes_before = np.cumsum([1, *(len(character.encode()) for character in text)])
+            places = np.searchsorted([end for _, end in tokens], bytes_before[list(ends)])
+            for first in range(0, len(tokens), PIECE):
+                check_deadline()
+                piece = [token for token, _ in tokens[first : first + PIECE]]
+                wanted = [place - first for place in places.tolist() if 0 <= place - first < len(piece)]
+                if wanted:
+                    again = server.tokenize(AGAIN, control=False)
+                    whole = server.tokenize(ONCE, control=False, first=True) + piece + again + piece
+                    read += len(whole)
+                    found.append(server.states(whole)[-len(piece) :][wanted])
+        usage = Usage(read, ms=(time.perf_counter() - start) * 1e3)
+        return States(np.concatenate(found) if found else np.zeros((0, 0), np.float32), usage)
 
     def close(self) -> None:
         """Stop the workers that are at rest."""
         with self._changed:
             self._free.clear()
             self._slots.clear()
-            self._embedders.clear()
+            self._readers.clear()
+
+    def _next(self, slot: _Slot, said: list[int], tokens: tuple[int, ...]) -> Scores:
+        """Log-probabilities of `tokens` as the next one, normalised among themselves."""
+        biases = self._biases(slot, tokens)
+        body = {
+            "n_predict": 1,
+            "n_probs": len(biases),
+            "temperature": 1.0,
+            "samplers": ["temperature"],
+            "logit_bias": [[token, bias] for token, bias in biases.items()],
+            "post_sampling_probs": True,
+        }
+        choice, usage = _ask(slot, said, body)
+        if choice["logprobs"] is None:
+            raise LMError("llama.cpp: no probabilities came with a token", hint="try again")
+        top = choice["logprobs"]["content"][0]["top_probs"]
+        shares = {entry["id"]: entry["prob"] for entry in top}
+        floor = FLOOR if max(biases.values()) == BIAS else TINY
+        raw = np.log(np.maximum([shares.get(token, 0.0) for token in tokens], floor))
+        raw -= [biases[token] - BIAS for token in tokens]
+        return Scores((raw - np.log(np.exp(raw).sum())).astype(np.float32), usage)
 
     def _start(self, slot: _Slot, prompt: Prompt, room: int) -> tuple[list[int], list[int]]:
         """Tokens of prefix and tail, with the slot brought to hold the prefix alone."""
@@ -243,6 +296,18 @@ class Embedded:
         elif slot.left == first:
             slot.complete({"prompt": [*prefix, _other_than(first)], "n_predict": 1})
         slot.left = first
+
+    @contextlib.contextmanager
+    def _reader(self, gives: Gives) -> Iterator[LlamaServer]:
+        """A server that gives embeddings or states: one at rest, or another one."""
+        with self._changed:
+            resting = self._readers[gives]
+            server = resting.pop() if resting else None
+        if server is None:
+            server = LlamaServer(self._path, context=EMBEDS, gives=gives)
+        yield server
+        with self._changed:
+            self._readers[gives].append(server)
 
     @contextlib.contextmanager
     def _slot(self, wanted: Prompt | None = None) -> Iterator[_Slot]:
@@ -323,6 +388,21 @@ class _Slot(LlamaServer):
             _prune(self._prefixes)
         except (LMError, OSError):
             path.unlink(missing_ok=True)
+
+
+def _lines(slot: _Slot, choices: Sequence[str]) -> list[tuple[int, ...]]:
+    """The tokens of each choice behind a space, with the end of its line: of all at once if that works."""
+    (*_, end) = slot.tokenize(" a\n", control=False)
+    lines: list[tuple[int, ...]] = []
+    line: list[int] = []
+    for token in slot.tokenize("".join(f" {choice}\n" for choice in choices), control=False):
+        line.append(token)
+        if token == end:
+            lines.append(tuple(line))
+            line = []
+    if line or len(lines) != len(choices):  # a line's end is no token of its own everywhere
+        lines = [tuple(slot.tokenize(f" {choice}\n", control=False)) for choice in choices]
+    return lines
 
 
 def _static(prompt: Prompt) -> Prompt:

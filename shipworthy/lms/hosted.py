@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import LMError, OutputError
-from .base import Generation, Prompt, Question, Scores, Token, Usage
+from .base import Blank, Chosen, Generation, Prompt, Question, Scores, States, Token, Usage
 from .dspy_import import import_dspy
 from .hosted_errors import ERRORS, translated
 from .hosted_transport import ToDeadline
@@ -109,6 +109,22 @@ class Hosted:
             LMError: always.
         """
         raise LMError(f"{self.name}: hosted LMs give no exact log-probabilities", hint="use a local LM")
+
+    def choose(self, prompt: Prompt, blanks: Sequence[Blank]) -> list[Chosen]:
+        """Not for hosted LMs: their spans are generated.
+
+        Raises:
+            LMError: always.
+        """
+        raise LMError(f"{self.name}: hosted LMs give no exact log-probabilities", hint="use a local LM")
+
+    def states(self, text: str, ends: Sequence[int]) -> States:
+        """Not for hosted LMs.
+
+        Raises:
+            LMError: always.
+        """
+        raise LMError(f"{self.name}: hosted LMs do not show their states", hint="use a local LM")
 
     def generate(
         self,

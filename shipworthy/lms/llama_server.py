@@ -7,12 +7,14 @@ import json
 import re
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ContextLengthError, LMError
+
+Gives = Literal["text", "embedding", "states"]
 
 
 class LlamaServer:
@@ -21,13 +23,13 @@ class LlamaServer:
     Args:
         context: tokens that it can hold.
         slot_save_path: the folder, with a separator at its end, where slots may be saved.
-        embeds: whether it gives embeddings, the mean over tokens, and nothing else.
+        gives: `text`; or nothing but `embedding`, the mean over tokens, or `states`, one a token.
 
     Raises:
         LMError: llama.cpp cannot load the file.
     """
 
-    def __init__(self, path: Path, *, context: int, slot_save_path: str = "", embeds: bool = False) -> None:
+    def __init__(self, path: Path, *, context: int, slot_save_path: str = "", gives: Gives = "text") -> None:
         import xllamacpp
 
         self._key = secrets.token_hex(16)
@@ -48,10 +50,13 @@ class LlamaServer:
         params.cache_ram_mib = 0
         params.cache_idle_slots = False
         params.verbosity = -1
-        if embeds:
+        if gives != "text":
+            pooling = xllamacpp.llama_pooling_type
             params.embedding = True
-            params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-            params.n_batch = params.n_ubatch = context  # a mean needs all tokens in one batch
+            params.pooling_type = (
+                pooling.LLAMA_POOLING_TYPE_MEAN if gives == "embedding" else pooling.LLAMA_POOLING_TYPE_NONE
+            )
+            params.n_batch = params.n_ubatch = context  # all tokens must be in one batch
         try:
             self._server = xllamacpp.Server(params)
         except Exception as error:  # the wheel raises bare RuntimeErrors
@@ -75,6 +80,29 @@ class LlamaServer:
         """
         found = _checked(self._server.handle_embeddings({"input": tokens}))
         return np.asarray(found["data"][0]["embedding"], np.float32)
+
+    def states(self, tokens: list[int]) -> NDArray[np.float32]:
+        """The last hidden state of each token; shape (tokens, D).
+
+        Raises:
+            LMError: llama.cpp says that it cannot.
+        """
+        found: Any = self.post("/embedding", {"content": tokens})
+        return np.asarray(found[0]["embedding"], np.float32)
+
+    def tokens_of(self, text: str) -> list[tuple[int, int]]:
+        """Token ids of plain text, each with where it ends, in bytes of UTF-8.
+
+        Raises:
+            LMError: the server does not answer, or says that it cannot.
+        """
+        found = self.post("/tokenize", {"content": text, "parse_special": False, "with_pieces": True})
+        ends, at = [], 0
+        for token in found["tokens"]:
+            piece = token["piece"]  # a list of bytes where it is no whole character
+            at += len(piece) if isinstance(piece, list) else len(piece.encode())
+            ends.append((token["id"], at))
+        return ends
 
     def tokenize(self, text: str, *, control: bool, first: bool = False) -> list[int]:
         """Token ids; `control` reads control tokens spelled out as such, `first` begins a prompt."""

@@ -18,7 +18,20 @@ import numpy as np
 
 from ..errors import LMError
 from ..examples import digest_of
-from .base import LM, Embedding, Embeds, Generation, Prompt, Question, Scores, Token, Usage
+from .base import (
+    LM,
+    Blank,
+    Chosen,
+    Embedding,
+    Embeds,
+    Generation,
+    Prompt,
+    Question,
+    Scores,
+    States,
+    Token,
+    Usage,
+)
 from .journal import Journal
 
 
@@ -98,6 +111,37 @@ class Recorded:
             ]
         for scores in found:
             self._count(scores.usage, made=made)
+        return found
+
+    def choose(self, prompt: Prompt, blanks: Sequence[Blank]) -> list[Chosen]:
+        """As the LM itself, each list of blanks once; it counts a call for each blank."""
+        static = _static_digest(self.id, "choose", prompt.system, prompt.turns, prompt.lead)
+        key = digest_of([static, prompt.user, [[blank.opening, blank.choices] for blank in blanks]])
+        known = self.journal.get(key)
+        if known is not None:
+            found = [
+                Chosen(own["index"], own["logprob"], Usage(**own["usage"])) for own in known[0]["chosen"]
+            ]
+        else:
+            found = self.lm.choose(prompt, blanks)
+            self.journal.put(key, {"chosen": [asdict(own) for own in found]})
+        for own in found:
+            self._count(own.usage, made=known is None)
+        return found
+
+    def states(self, text: str, ends: Sequence[int]) -> States:
+        """As the LM itself, each text once."""
+        key = digest_of([self.id, "states", text, list(ends)])
+        known = self.journal.get(key)
+        if known is not None:
+            vectors = np.frombuffer(known[1], "<f2").reshape(len(ends), -1).astype(np.float32)
+            found = States(vectors, Usage(**known[0]))
+        else:
+            found = self.lm.states(text, ends)
+            self.journal.put(key, vars(found.usage), found.vectors.astype("<f2").tobytes())
+            # As they will be read again: half a number's digits are more than a head needs.
+            found = States(found.vectors.astype("<f2").astype(np.float32), found.usage)
+        self._count(found.usage, made=known is None)
         return found
 
     def generate(

@@ -17,11 +17,13 @@ from .parallel import Outcome, ordered_map
 from .program import Program, load_artifact
 from .progress import STANDING_HEADERS, Pace, Progress, standing_cells
 from .readout import DecisionHead, Heads, ReadoutHead, StudentHead, log_softmax
-from .render import opening_of, render_decide, render_generate
+from .render import opening_of, render_decide, render_extract, render_generate
+from .spans import blanks, may_be_null, may_stand_in_text, typed
 from .spec import (
     READ_NOTES,
     Decide,
     Demo,
+    Extract,
     FunctionSpec,
     Generate,
     HeadSpec,
@@ -30,13 +32,16 @@ from .spec import (
     ProgramSpec,
     PromptSpec,
     Read,
+    SpanSpec,
     StepSpec,
     value_digest,
 )
+from .tagger import OUTSIDE, Found, Tagger, tags_for, word_features, words_of
 from .tfidf import Tfidf
 from .wiring import Node, Wired, nullable, wire
 
 __all__ = [
+    "OUTSIDE",
     "READ_NOTES",
     "STANDING_HEADERS",
     "Admission",
@@ -46,8 +51,10 @@ __all__ = [
     "Decide",
     "DecisionHead",
     "Demo",
+    "Extract",
     "Field",
     "Flow",
+    "Found",
     "Function",
     "FunctionSpec",
     "Generate",
@@ -65,11 +72,14 @@ __all__ = [
     "Read",
     "ReadoutHead",
     "ReadyStep",
+    "SpanSpec",
     "StepSpec",
     "StepTrace",
     "StudentHead",
+    "Tagger",
     "Tfidf",
     "Wired",
+    "blanks",
     "both",
     "check_manifest",
     "condition",
@@ -81,6 +91,8 @@ __all__ = [
     "load_artifact",
     "load_function",
     "log_softmax",
+    "may_be_null",
+    "may_stand_in_text",
     "needs_of",
     "nullable",
     "object_schema",
@@ -93,13 +105,18 @@ __all__ = [
     "read_features",
     "reading_mode",
     "render_decide",
+    "render_extract",
     "render_generate",
     "run_step",
     "standing_cells",
     "student_text",
+    "tags_for",
+    "typed",
     "value_digest",
     "value_text",
     "wire",
     "wire_schema",
+    "word_features",
+    "words_of",
     "write_artifact",
 ]

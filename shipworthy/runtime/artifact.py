@@ -26,7 +26,8 @@ from ..examples import atomic_folder, canonical_json, digest_of
 from .contract import Contract
 from .functions import Code
 from .readout import DecisionHead, Heads, ReadoutHead, StudentHead
-from .spec import FORMAT, HeadSpec, Probe, ProgramSpec, is_inside
+from .spec import FORMAT, Extract, HeadSpec, Probe, ProgramSpec, is_inside
+from .tagger import Tagger, tags_for
 from .tfidf import SEPARATOR, Tfidf
 
 PROGRAM = "program.json"
@@ -229,6 +230,14 @@ def _arrays(heads: Mapping[str, Heads]) -> Arrays:
             terms = SEPARATOR.join(own.tfidf.terms).encode()
             arrays[f"{step}/tfidf/terms"] = np.frombuffer(terms, np.uint8)
             arrays[f"{step}/tfidf/idf"] = own.tfidf.idf
+        if own.tagger is not None:
+            features = SEPARATOR.join(own.tagger.features).encode()
+            arrays[f"{step}/tagger/features"] = np.frombuffer(features, np.uint8)
+            arrays[f"{step}/tagger/weights"] = own.tagger.weights
+            arrays[f"{step}/tagger/transitions"] = own.tagger.transitions
+            if own.tagger.states is not None and own.tagger.bias is not None:
+                arrays[f"{step}/tagger/states"] = own.tagger.states
+                arrays[f"{step}/tagger/bias"] = own.tagger.bias
         for output, head in sorted(own.by_output.items()):
             base = f"{step}/{output}"
             if head.readout is not None:
@@ -246,18 +255,25 @@ def _heads(spec: ProgramSpec, data: bytes | None) -> dict[str, Heads]:
     arrays: Arrays = load(data) if data is not None else {}
     found = {}
     for name, step in spec.steps.items():
-        if step.decide is None:
-            found[name] = Heads({}, None)
-            continue
-        tfidf = None
-        if f"{name}/tfidf/terms" in arrays:
-            terms = arrays[f"{name}/tfidf/terms"].tobytes().decode().split(SEPARATOR)
-            tfidf = Tfidf(tuple(terms), step.decide.tfidf_words, arrays[f"{name}/tfidf/idf"])
-        by_output = {
-            output: _head(head, f"{name}/{output}", arrays) for output, head in step.decide.heads.items()
-        }
-        found[name] = Heads(by_output, tfidf)
+        tfidf, by_output = None, {}
+        if step.decide is not None:
+            if f"{name}/tfidf/terms" in arrays:
+                terms = arrays[f"{name}/tfidf/terms"].tobytes().decode().split(SEPARATOR)
+                tfidf = Tfidf(tuple(terms), step.decide.tfidf_words, arrays[f"{name}/tfidf/idf"])
+            by_output = {
+                output: _head(head, f"{name}/{output}", arrays) for output, head in step.decide.heads.items()
+            }
+        found[name] = Heads(by_output, tfidf, _tagger(step.extract, f"{name}/tagger", arrays))
     return found
+
+
+def _tagger(extract: Extract | None, base: str, arrays: Arrays) -> Tagger | None:
+    if extract is None or extract.by == "scoring":
+        return None
+    features = tuple(arrays[f"{base}/features"].tobytes().decode().split(SEPARATOR))
+    weights, transitions = arrays[f"{base}/weights"], arrays[f"{base}/transitions"]
+    reads = (arrays[f"{base}/states"], arrays[f"{base}/bias"]) if extract.by == "readout" else (None, None)
+    return Tagger(features, tags_for(extract.outputs), weights, transitions, extract.longest, *reads)
 
 
 def _head(spec: HeadSpec, base: str, arrays: Arrays) -> DecisionHead:

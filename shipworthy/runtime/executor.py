@@ -1,8 +1,9 @@
-"""Run one step on one row: render, decide or generate, parse, validate."""
+"""Run one step on one row: render, decide, extract or generate, parse, validate."""
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LMError, OutputError
-from ..lms import LM, Generation, Prompt, Question, Usage, check_deadline
+from ..lms import LM, Blank, Chosen, Generation, Prompt, Question, Usage, check_deadline
 from .alternatives import label_logprobs
 from .contract import Contract, Field, object_schema, value_text
 from .readout import Heads
-from .spec import CascadeSpec, Decide, Generate, PromptSpec, Read, StepSpec
+from .spans import ABSENT, blanks, may_be_null, typed
+from .spec import CascadeSpec, Decide, Extract, Generate, PromptSpec, Read, StepSpec
+from .tagger import Found, words_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class StepTrace:
         prompts: the prompts sent, one a call, as chat messages with the opening of the answer.
         raw: what came back of each call: text, or the likeliest tokens with log-probabilities.
         outputs: values by output.
-        confidence: by decision; None for what was generated.
+        confidence: by decision and by value found in the text; None for what was generated.
         probabilities: of each class, by decision.
         ms: own work and the calls themselves, without waiting for a free worker; a call that
             was answered from a store counts with the time that it took when it was made.
@@ -59,9 +62,9 @@ class Answer:
 
     Attributes:
         outputs: typed values by name, the best guess also where `answered` is false.
-        confidence: a number for each decision; None for what was generated or computed, and where
-            the step of an output did not run.
-        answered: whether every decision is as confident as the program asks.
+        confidence: a number for each decision and each value found in the text; None for what was
+            generated or computed, and where the step of an output did not run.
+        answered: whether each of these is as confident as the program asks.
         steps: what each step that ran did.
     """
 
@@ -113,6 +116,12 @@ def run_step(name: str, step: StepSpec, heads: Heads, lm: LM | None, inputs: Map
             texts = [value_text(choice) for choice in spec.choices]
             probabilities[output] = dict(zip(texts, map(float, shares), strict=True))
             answered = answered and float(shares[best]) >= spec.threshold
+    if step.extract is not None:
+        for output, (value, probability) in _extract(step.extract, contract, heads, calls, inputs).items():
+            span = step.extract.spans[output]
+            outputs[output] = value
+            confidence[output] = span.confidence(probability)
+            answered = answered and span.confidence(probability) >= span.threshold
     if step.generate is not None:
         outputs.update(_generate(step.generate, contract, calls, inputs))
         confidence.update(dict.fromkeys(step.generate.outputs))
@@ -179,6 +188,33 @@ class _Calls:
             raw = [[int(question.tokens[i]), round(float(scores.logprobs[i]), 4)] for i in top]
             self._note(prompt, raw, scores.usage, question.opening)
         return [scores.logprobs for scores in found]
+
+    def choose(self, prompt: Prompt, lines: Sequence[Blank]) -> list[Chosen]:
+        start = time.perf_counter()
+        found = self._needed().choose(prompt, lines)
+        self.waited += time.perf_counter() - start
+        check_deadline()
+        if len(found) != len(lines) or not all(own.logprob <= 0 for own in found):  # NaN is not
+            raise OutputError(
+                "the LM's choices are missing or have no log-probability",
+                hint="try this row again, or another LM",
+            )
+        for line, own in zip(lines, found, strict=True):
+            self._note(prompt, [line.choices[own.index], round(own.logprob, 4)], own.usage, line.opening)
+        return found
+
+    def states(self, text: str) -> NDArray[np.float32]:
+        start = time.perf_counter()
+        ends = [end for _, end in words_of(text)]
+        found = self._needed().states(text, ends)
+        self.waited += time.perf_counter() - start
+        check_deadline()
+        if len(found.vectors) != len(ends) or not np.isfinite(found.vectors).all():
+            raise OutputError(
+                "the LM's states are missing or no numbers", hint="try this row again, or another LM"
+            )
+        self._note(Prompt(user=text), f"the states of {len(ends)} words", found.usage)
+        return found.vectors
 
     def generate(
         self, prompt: Prompt, schema: dict[str, Any], max_tokens: int, *, logprobs: bool = False
@@ -282,6 +318,29 @@ def _said(read: Read, contract: Contract, calls: _Calls, prompt: Prompt) -> NDAr
 def _room(decisions: Sequence[Field]) -> int:
     """Tokens allowed for an answer that names a label for each decision."""
     return 64 + 16 * len(decisions)
+
+
+def _extract(
+    extract: Extract, contract: Contract, heads: Heads, calls: _Calls, inputs: Mapping[str, Any]
+) -> dict[str, tuple[Any, float]]:
+    """Values and their probabilities by output."""
+    by_name = {own.name: own for own in contract.outputs}
+    fields = [by_name[name] for name in extract.outputs]
+    text = student_text(contract, inputs)
+    if extract.prompt is not None:
+        lines = blanks(text, fields, extract.longest)
+        chosen = calls.choose(extract.prompt.fill(inputs), lines)
+        found = [
+            Found(None if said == ABSENT else said, math.exp(own.logprob))
+            for own, said in ((own, line.choices[own.index]) for own, line in zip(chosen, lines, strict=True))
+        ]
+    elif heads.tagger is None:
+        raise ValueError("a step that extracts without its tagger")
+    else:
+        states = calls.states(text) if extract.by == "readout" and words_of(text) else None
+        optional = [may_be_null(own) for own in fields]
+        found = heads.tagger.find(text, extract.outputs, may_be_none=optional, states=states)
+    return {own.name: typed(own, value) for own, value in zip(fields, found, strict=True)}
 
 
 def _generate(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .tagger import Tagger
 from .tfidf import Tfidf
 
 Array = NDArray[np.float32]
@@ -110,10 +111,11 @@ class DecisionHead:
 
 @dataclass(frozen=True)
 class Heads:
-    """The heads of one step's decisions, and the vocabulary that their students share."""
+    """The heads of one step's decisions, the vocabulary that their students share, and its tagger."""
 
     by_output: dict[str, DecisionHead]
     tfidf: Tfidf | None
+    tagger: Tagger | None = None
 
 
 def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .contract import Contract, Field, label_text, plain_value, value_text
+from .spans import ABSENT
 from .spec import Demo, PromptSpec, Slot
 
 
@@ -56,9 +57,39 @@ def render_generate(
     return PromptSpec(system=_system(instruction, lines), turns=turns, slots=_slots(contract, repeated))
 
 
+def render_extract(
+    instruction: str,
+    contract: Contract,
+    demos: Sequence[Demo],
+    outputs: Sequence[Field],
+    *,
+    repeated: Sequence[str] = (),
+) -> PromptSpec:
+    """The prompt for values that stand in the text: one line an output, `name: text` or `name: none`.
+
+    A demo without a label for one of them is not shown; `repeated` is as in `Slot`.
+    """
+    lines = ["Copy from the text, or say none:"]
+    for field in outputs:
+        lines.append(f"{label_text(field.name)}: {field.description or _type_words(field.schema)}")
+    turns = tuple(
+        (
+            _user_text(contract, demo.inputs),
+            "\n".join(f"{opening_of(field)} {_span_text(demo.outputs[field.name])}" for field in outputs),
+        )
+        for demo in demos
+        if all(field.name in demo.outputs for field in outputs)
+    )
+    return PromptSpec(system=_system(instruction, lines), turns=turns, slots=_slots(contract, repeated))
+
+
 def opening_of(field: Field) -> str:
-    """The words before the answer position of a decision."""
+    """The words before the answer position of a decision or a span."""
     return f"{label_text(field.name)}:"
+
+
+def _span_text(value: Any) -> str:
+    return ABSENT if value is None else value_text(value)
 
 
 def _system(instruction: str, lines: Sequence[str]) -> str:

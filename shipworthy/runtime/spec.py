@@ -6,6 +6,7 @@ understood.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -159,6 +160,54 @@ class Decide(Data):
         return data
 
 
+class SpanSpec(Data):
+    """How one value is taken from the text: when it counts as answered, and how sure it is.
+
+    The confidence is the logistic function of `slope` times the log-odds of the value's
+    probability plus `shift` (Platt 1999).
+    """
+
+    threshold: float
+    slope: float = 1.0
+    shift: float = 0.0
+
+    def confidence(self, probability: float) -> float:
+        """Of a value with this probability."""
+        inside = min(max(probability, 1e-6), 1 - 1e-6)
+        odds = self.slope * math.log(inside / (1 - inside)) + self.shift
+        return 1 / (1 + math.exp(-max(-50.0, min(50.0, odds))))
+
+
+class Extract(Data):
+    """How outputs are found that stand in the inputs' text, word for word, or are null.
+
+    Attributes:
+        by: `student`, a tagger over the words; `readout`, one over the words and the LM's states
+            of them; `scoring`, the LM, which chooses among the spans of the text.
+        outputs: names, in the order of the tagger's tags and of the answer's lines.
+        spans: by output.
+        longest: words of a span at most.
+        prompt: of `scoring`, else None.
+    """
+
+    by: Literal["student", "readout", "scoring"]
+    outputs: tuple[str, ...]
+    spans: dict[str, SpanSpec]
+    longest: int = Field(gt=0)
+    prompt: PromptSpec | None = None
+
+    @property
+    def asks_lm(self) -> bool:
+        """Whether it calls the LM."""
+        return self.by != "student"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Extract:
+        if set(self.outputs) != self.spans.keys() or (self.prompt is None) != (self.by != "scoring"):
+            raise ValueError("each output has a span, and scoring has a prompt")
+        return self
+
+
 class Generate(Data):
     """How a step's other outputs are generated: as one JSON object under a grammar."""
 
@@ -225,6 +274,7 @@ class StepSpec(Data):
     outputs: dict[str, Any]
     demos: tuple[Demo, ...] = ()
     decide: Decide | None = None
+    extract: Extract | None = None
     generate: Generate | None = None
     function: FunctionSpec | None = None
     when: dict[str, tuple[str | bool | int | float, ...]] = {}
@@ -235,11 +285,20 @@ class StepSpec(Data):
         """Inputs and outputs with their types."""
         return Contract.from_json({"inputs": self.inputs, "outputs": self.outputs})
 
+    @property
+    def calls(self) -> int:
+        """Calls to the LM for a row, at most."""
+        decide = len(self.decide.reads) if self.decide is not None else 0
+        extract = 0
+        if self.extract is not None and self.extract.asks_lm:
+            extract = 1 if self.extract.by == "readout" else len(self.extract.outputs)
+        return decide + extract + (self.generate is not None)
+
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without keys that say nothing: a program of one step has the bytes that it always had."""
         data: dict[str, Any] = handler(self)
-        for key in ("function", "when", "names"):
+        for key in ("extract", "function", "when", "names"):
             if not data.get(key):
                 data.pop(key, None)
         return data

@@ -16,6 +16,7 @@ from ..compiler import (
     Pass,
     Readout,
     Recipe,
+    Spans,
     Student,
     compile_program,
     gate_of,
@@ -56,9 +57,9 @@ if TYPE_CHECKING:
     import dspy
 
 LEVELS: dict[int, tuple[Pass, ...]] = {
-    1: (Readout(questions=False),),
-    2: (FieldOrder(), Demos(), Readout(), Student()),
-    3: (FieldOrder(), Demos(), Instructions(), Readout(), Student()),
+    1: (Readout(questions=False), Spans(rows=0)),
+    2: (FieldOrder(), Demos(), Readout(), Student(), Spans()),
+    3: (FieldOrder(), Demos(), Instructions(), Readout(), Student(), Spans()),
 }
 
 

@@ -6,6 +6,7 @@ from .field_order import FieldOrder
 from .instructions import Instructions
 from .optimizer import DSPyOptimizer
 from .readout import Readout
+from .spans import SpanChoice, Spans
 from .student import Student
 
 __all__ = [
@@ -16,5 +17,7 @@ __all__ = [
     "FieldOrder",
     "Instructions",
     "Readout",
+    "SpanChoice",
+    "Spans",
     "Student",
 ]
