@@ -119,7 +119,8 @@ def by_crf(train: Sequence[Row], rows: Sequence[Row]) -> list[dict[str, Any]]:
     tags = tags_for(FIELDS)
     taught = []
     for row in train:
-        allowed = allowed_tags(Taught(row["text"], {name: row[name] for name in FIELDS}), tags)
+        values = Taught(row["text"], {name: row[name] for name in FIELDS})
+        allowed = allowed_tags(values, words_of(row["text"]), tags)
         taught.append([tags[int(own.argmax())] for own in allowed])
     crf = sklearn_crfsuite.CRF(c1=0.1, c2=0.1, max_iterations=100, all_possible_transitions=True)
     crf.fit([plain_features(row["text"]) for row in train], taught)

@@ -42,7 +42,7 @@ CONTEXT = 8192
 SETTINGS = f"ctx={CONTEXT},flash=off,batch=1"
 EMBEDS = 2048
 """An embedding is of so many tokens at most; of a longer text, of its beginning."""
-PIECE = 900
+PIECE = 400
 """States are read of so many tokens at once at most."""
 ONCE, AGAIN = "Text:", "\nAgain:"
 PREFIX_FROM = 64

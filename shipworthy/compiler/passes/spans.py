@@ -113,19 +113,17 @@ class Spans:
         if not fields:
             return
         ways = self._ways(draft, context, fields)
-        taken = _race(ways, draft, context, self.rows) if len(ways) > 1 else ways[0]
+        taken = ways[0]
         taken.read_all()
+        if len(ways) > 1:
+            taken = _race(ways, draft, context, self.rows)
         names = ", ".join(own.name for own in fields)
         right = ", ".join(f"{name} {share:.0%}" for name, share in taken.shares().items())
         draft.notes.append(f"{names}: {taken.name} (right on {len(taken.known)} held-out rows: {right})")
         if taken.extract is not None:
-            draft.spans = taken.choice(taken.extract, context.recipe.target)
-            target = context.recipe.target
-            draft.notes += [
-                f"{name}: no threshold can promise {target:.0%}, so every row counts as answered"
-                for name, own in draft.spans.extract.spans.items()
-                if not own.threshold
-            ]
+            draft.spans, unsure = taken.choice(taken.extract, context.recipe.target)
+            promise = f"no threshold can promise {context.recipe.target:.0%}, so every row counts as answered"
+            draft.notes += [f"{name}: {promise}" for name in unsure]
 
     def _ways(self, draft: Draft, context: Context, fields: Sequence[Field]) -> list[_Way]:
         """The cheapest first."""
@@ -241,17 +239,21 @@ class _Way:
             {own.name: float(right[:, k].mean()) for k, own in enumerate(self.fields)} if len(right) else {}
         )
 
-    def choice(self, extract: Extract, target: float) -> SpanChoice:
-        """With confidences and thresholds from the rows that were read."""
+    def choice(self, extract: Extract, target: float) -> tuple[SpanChoice, list[str]]:
+        """With confidences and thresholds from the rows that were read, and outputs that none promises."""
         usable = [i for i in self.known if self.known[i]]
-        spans = {}
+        spans, unsure = {}, []
         for k, own in enumerate(self.fields):
             sure = np.array([self.known[i][own.name][1] for i in usable])
             right = np.array([self._right(i)[k] for i in usable], bool)
-            spans[own.name] = _calibrated(sure, right, target)
+            spans[own.name] = span = _calibrated(sure, right)
+            confidence = np.array([span.confidence(one) for one in sure])
+            threshold = threshold_with_guarantee(confidence, right, target=target) if len(sure) else None
+            spans[own.name] = span.model_copy(update={"threshold": threshold or 0.0})
+            unsure += [own.name] if threshold is None else []
         extract = extract.model_copy(update={"spans": spans})
         rows = self.draft.fit_rows
-        return SpanChoice(extract, self.tagger, [(rows[i], self.known[i]) for i in usable])
+        return SpanChoice(extract, self.tagger, [(rows[i], self.known[i]) for i in usable]), unsure
 
     def _right(self, i: int) -> list[bool]:
         row, values = self.draft.fit_rows[i], self.known[i]
@@ -315,6 +317,8 @@ def _race(ways: Sequence[_Way], draft: Draft, context: Context, rows: int) -> _W
     context.progress.start("racing ways to find spans", len(ways) * n)
     result = race(ways, n, margin=MARGIN, room=room, on_round=show)
     context.progress.finish()
+    for way in ways:
+        way.read_all()
     kept = 0
     for i in range(1, len(ways)):
         if _better(ways[i], ways[kept]):
@@ -377,25 +381,18 @@ def _by_tagger(tagger: Tagger | None, row: Taught, fields: Sequence[Field]) -> V
         return {}
 
 
-def _calibrated(sure: NDArray[np.float64], right: NDArray[np.bool_], target: float) -> SpanSpec:
-    """Platt's scaling (1999) where there are values enough, and the threshold that keeps the target."""
-    span = SpanSpec(threshold=0.0)
-    if min(right.sum(), (~right).sum()) >= CALIBRATE:
-        from sklearn.linear_model import LogisticRegression
+def _calibrated(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> SpanSpec:
+    """Platt's scaling (1999), where there are right and wrong values enough."""
+    if min(right.sum(), (~right).sum()) < CALIBRATE:
+        return SpanSpec(threshold=0.0)
+    from sklearn.linear_model import LogisticRegression
 
-        inside = np.clip(sure, 1e-6, 1 - 1e-6)
-        model = LogisticRegression().fit(np.log(inside / (1 - inside))[:, None], right)
-        if model.coef_[0, 0] > 0:
-            span = SpanSpec(
-                threshold=0.0,
-                slope=round(float(model.coef_[0, 0]), 4),
-                shift=round(float(model.intercept_[0]), 4),
-            )
-    if not len(sure):
-        return span
-    confidence = np.array([span.confidence(one) for one in sure])
-    threshold = threshold_with_guarantee(confidence, right, target=target)
-    return span.model_copy(update={"threshold": threshold or 0.0})
+    inside = np.clip(sure, 1e-6, 1 - 1e-6)
+    model = LogisticRegression().fit(np.log(inside / (1 - inside))[:, None], right)
+    slope, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if slope <= 0:
+        return SpanSpec(threshold=0.0)
+    return SpanSpec(threshold=0.0, slope=round(slope, 4), shift=round(shift, 4))
 
 
 def _extract(
