@@ -97,6 +97,7 @@ def full() -> dict[str, Any]:
             "constrained": summary(0.85, 1240, usd_per_call=None),
             "dspy_few_shot": summary(0.88, 1240),
             "embedding_lr": None,
+            "crf": None,
         },
         "difference": paired(0.092, 0.031, 0.15),
         "against": {
@@ -289,7 +290,7 @@ def test_nothing_measured_is_said_plainly() -> None:
     reader = read(nothing())
     assert not any(tag == "svg" for tag, _ in reader.tags)
     assert "Inconclusive" in reader.text
-    assert reader.text.count("not measured, as there are no test rows") == 14
+    assert reader.text.count("not measured, as there are no test rows") == 16
     assert "This page makes no claim about one" in reader.text
     assert "How to reproduce" not in reader.text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,39 @@ import shipworthy as sw
 from shipworthy.compiler import compile_program, source_of
 from shipworthy.compiler.tagging import Taught, _Chains, allowed_tags, fit_tagger, stands_in
 from shipworthy.errors import OutputError
-from shipworthy.lms import Blank, Generation, Journal, Prompt, Recorded, Scores, Usage, open_lm
+from shipworthy.evidence.faulty import FaultyLM
+from shipworthy.lms import (
+    Blank,
+    Chosen,
+    Generation,
+    Journal,
+    Prompt,
+    Recorded,
+    Scores,
+    States,
+    Usage,
+    open_lm,
+)
 from shipworthy.lms.choosing import likeliest
-from shipworthy.runtime import Field, Found, Tagger, may_be_null, read_artifact, tags_for, typed, words_of
+from shipworthy.runtime import (
+    Extract,
+    Field,
+    Found,
+    Heads,
+    PromptSpec,
+    SpanSpec,
+    StepSpec,
+    Tagger,
+    may_be_null,
+    read_artifact,
+    run_step,
+    tags_for,
+    typed,
+    words_of,
+)
+from shipworthy.runtime.dspy_bridge import contract_of
 from shipworthy.runtime.spans import spans_of
+from shipworthy.runtime.spec import Slot
 from shipworthy.runtime.tagger import _Chain, _possible
 
 CITIES = ["Leeds", "York", "Hull", "Bath", "New Mills", "Stoke", "Ely", "Great Yarmouth", "Wells", "Oban"]
@@ -273,6 +303,37 @@ def test_every_value_stands_in_its_text(tmp_path: Path) -> None:
     for text in texts:
         for value in made.program(text=text).outputs.values():
             assert value is None or value in text
+
+
+class Reader:
+    """A stand-in for an LM that shows states and chooses: whatever comes first."""
+
+    id, workers, reads_logprobs, context = "stand-in/reader", 1, True, 4000
+
+    def states(self, text: str, ends: Sequence[int]) -> States:
+        return States(np.ones((len(ends), 3), np.float32))
+
+    def choose(self, prompt: Prompt, blanks: Sequence[Blank]) -> list[Chosen]:
+        return [Chosen(0, -0.1) for _ in blanks]
+
+
+@pytest.mark.parametrize("by", ["readout", "scoring"])
+@pytest.mark.parametrize("kind", ["nan", "missing"])
+def test_spoilt_states_and_choices_are_no_answer(by: str, kind: str) -> None:
+    names = ("origin", "destination")
+    sides = contract_of(Trip).as_json()
+    prompt = PromptSpec(system="", slots=(Slot(before="text:", input="text"),)) if by == "scoring" else None
+    spans = {name: SpanSpec(threshold=0.0) for name in names}
+    extract = Extract(by=by, outputs=names, spans=spans, longest=2, prompt=prompt)  # type: ignore[arg-type]
+    step = StepSpec(instruction="", **sides, extract=extract)
+    tags = tags_for(names)
+    steps = np.zeros((5, 5), np.float32)
+    tagger = Tagger((), tags, np.zeros((0, 5), np.float32), steps, 2, np.zeros((3, 5), np.float32), steps[0])
+    heads = Heads({}, None, tagger)
+    whole = run_step("trip", step, heads, Reader(), {"text": "to York"})
+    assert whole.outputs.keys() == set(names)
+    with pytest.raises(OutputError, match="missing"):
+        run_step("trip", step, heads, FaultyLM(Reader(), rate=1.0, kinds=(kind,)), {"text": "to York"})
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ CONTENDERS = {
     "constrained": "prompt, constrained to its labels",
     "dspy_few_shot": "plain DSPy few-shot",
     "embedding_lr": "LM embedding + logistic regression",
+    "crf": "conditional random field over the words",
 }
 
 

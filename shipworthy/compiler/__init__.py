@@ -7,6 +7,7 @@ from .passes import Cascade, Demos, DSPyOptimizer, FieldOrder, Instructions, Rea
 from .plan import Plan, plan_of
 from .recipe import Gate, Pass, Recipe, gate_of
 from .source import Source, load_source, made_of, source_of
+from .tagging import Taught, fit_tagger
 
 __all__ = [
     "Budget",
@@ -27,9 +28,11 @@ __all__ = [
     "Spans",
     "Spent",
     "Student",
+    "Taught",
     "compile_program",
     "fit_linear",
     "fit_student",
+    "fit_tagger",
     "gate_of",
     "git_commit",
     "load_source",

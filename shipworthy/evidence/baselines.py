@@ -13,16 +13,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiler import fit_linear, fit_student
+from ..compiler import Taught, fit_linear, fit_student, fit_tagger
 from ..errors import OutputError
 from ..examples import canonical_json
 from ..lift import Prototype
 from ..lms import LM, Recorded, tallied
-from ..runtime import Answer, Contract, Outcome, Progress, StepTrace, ordered_map, student_text, wire_schema
+from ..runtime import (
+    Answer,
+    Contract,
+    Outcome,
+    Progress,
+    StepTrace,
+    may_be_null,
+    ordered_map,
+    student_text,
+    typed,
+    value_text,
+    wire_schema,
+)
 from ..scoring import Many
 from .prototype import answer_from_text, max_tokens, prompt_of
 
 STUDENT_C = 30.0
+CRF_PENALTY = 0.05
 EMBEDDING_C = (0.001, 0.01, 0.1, 1.0)
 
 
@@ -64,6 +77,32 @@ def tfidf_lr(contract: Contract, train: Sequence[Mapping[str, Any]]) -> Many:
             for name, (choices, head) in heads.items():
                 outputs[name] = choices[int(np.argmax(head.log_probabilities(*features)))]
         return outputs
+
+    return _many(answer)
+
+
+def crf(contract: Contract, train: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Many:
+    """A conditional random field over the words for the outputs named; the others as `tfidf_lr` has them."""
+    fallback = tfidf_lr(contract, train)
+    by_name = {field.name: field for field in contract.outputs}
+    fields = [by_name[name] for name in names]
+    taught = [
+        Taught(
+            student_text(contract, row),
+            {name: None if row[name] is None else value_text(row[name]) for name in names if name in row},
+        )
+        for row in train
+    ]
+    try:
+        tagger = fit_tagger(taught, names, penalty=CRF_PENALTY, state_penalty=CRF_PENALTY)
+    except ValueError:  # no value stands in its text
+        return fallback
+    optional = [may_be_null(field) for field in fields]
+
+    def answer(row: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = dict(next(fallback([row])).unwrap().outputs)
+        found = tagger.find(student_text(contract, row), names, may_be_none=optional)
+        return outputs | {own.name: typed(own, value)[0] for own, value in zip(fields, found, strict=True)}
 
     return _many(answer)
 

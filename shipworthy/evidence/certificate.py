@@ -25,7 +25,7 @@ from .page_steps import with_steps
 from .questions import questions
 from .rubric import ByHand, rubric
 
-SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot", "embedding_lr")
+SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot", "embedding_lr", "crf")
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,9 @@ def run_contest(
             ("tfidf_lr", baselines.tfidf_lr(program.contract, train)),
         ):
             found[name] = score(f"scoring {name}", many, everything)
+        if standing := _standing(program):
+            many = baselines.crf(program.contract, train, standing)
+            found["crf"] = score("scoring a conditional random field", many, everything)
     if opponent.prototype is not None:
         many = baselines.constrained(opponent.prototype, contract, lm)
         found["constrained"] = score("scoring the prompt, constrained to its labels", many, sample)
@@ -120,6 +123,14 @@ def run_contest(
         rows = sample if quick else everything
         prototype = score("running the prototype as it is", asks["prototype"], rows)
     return Contest(ours, found, prototype, sample, asks)
+
+
+def _standing(program: Program) -> list[str]:
+    """Outputs of the whole program that are found in the text word for word."""
+    if len(program.spec.flow) > 1:
+        return []
+    step = program.spec.steps[program.spec.flow[0]]
+    return list(step.extract.outputs) if step.extract is not None else []
 
 
 def stratified(rows: Sequence[Row], program: Program, most: int) -> list[int]:

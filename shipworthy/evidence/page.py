@@ -28,6 +28,7 @@ NAMES = {
     "dspy_few_shot": "plain DSPy few-shot",
     "tfidf_lr": "TF-IDF + logistic regression",
     "embedding_lr": "embeddings + logistic regression",
+    "crf": "conditional random field over the words",
     "majority": "always the commonest label",
 }
 BATTERIES = {"brittleness": "Brittleness", "attacks": "Attacks", "faults": "Faults", "load": "Load"}
@@ -111,6 +112,8 @@ def _why_not(name: str, data: Mapping[str, Any]) -> str:
         return "not measured, as there are no rows to learn from"
     if name == "embedding_lr" and not data["quick"]:
         return "not measured, as this LM gives no embeddings or nothing is decided"
+    if name == "crf":
+        return "not measured, as no value is looked for in the text word for word"
     return "not measured in the quick certificate" if data["quick"] else "not measured"
 
 
