@@ -39,7 +39,7 @@ from ..tagging import Taught, fit_tagger, stands_in
 from .confirm import race_entry
 from .rollout import MAX_TOKENS
 
-SPANS = 0.75
+SPANS = 0.5
 """Share of an output's labels that must stand in the text for it to be looked for there."""
 LEAST = 5
 """Labels that must stand there."""
