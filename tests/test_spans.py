@@ -277,6 +277,7 @@ def test_where_an_lm_can_only_write_the_student_is_held_against_that(tmp_path: P
     assert answer.answered
     assert 0.5 < answer.confidence["origin"] <= 1
     assert made.dev["by_output"]["origin"] > 0.9
+    assert made.program.as_dspy()(text="a bus from Oban to Ely please").destination == "Ely"
     provenance = json.loads((made.artifact / "provenance.json").read_text())
     assert [race["what"] for race in provenance["races"]] == ["spans"]
 

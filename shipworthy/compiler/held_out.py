@@ -74,6 +74,7 @@ def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict
         name: np.array([plain_value(answer[name]) == plain_value(row.get(name)) for answer, row in pairs])
         for name in (own.name for own in draft.contract.outputs)
     }
+    how = "dev split" if draft.n_dev else "cross-fitted on train"
     whole = np.all(list(right.values()), axis=0)
     if len(scores) > 1 and len(set(scores)) == 1 and 0 < whole.sum() < len(whole):
         raise ScoringError(
@@ -85,7 +86,9 @@ def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict
         "score": float(scores.mean()),
         "ci": list(mean_interval(scores)),
         "n": len(scores),
-        "how": f"{'dev split' if draft.n_dev else 'cross-fitted on train'}, selection too",
+        # Which way finds spans is chosen once, on all of these rows.
+        "how": ("dev split" if draft.n_dev else "cross-fitted on train")
+        + ("" if found else ", selection too"),
         "by_output": {name: float(own.mean()) for name, own in right.items()},
         **_calibrations(columns),
     }
