@@ -87,8 +87,7 @@ def dev_scores(draft: Draft, choices: dict[str, Choice], recipe: Recipe) -> dict
         "ci": list(mean_interval(scores)),
         "n": len(scores),
         # Which way finds spans is chosen once, on all of these rows.
-        "how": ("dev split" if draft.n_dev else "cross-fitted on train")
-        + ("" if found else ", selection too"),
+        "how": f"{how}, but for the way to find values" if found else f"{how}, selection too",
         "by_output": {name: float(own.mean()) for name, own in right.items()},
         **_calibrations(columns),
     }
