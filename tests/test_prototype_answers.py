@@ -309,6 +309,28 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
     json.dumps(found, allow_nan=False)
 
 
+OPTIONAL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+def test_one_output_may_go_by_the_prompts_own_name() -> None:
+    both = {"answer": OPTIONAL, "quote": OPTIONAL}
+    found = said("Answer: 30 days\n**Sentence:** Goods may come back within 30 days.", **both)
+    assert found == {"answer": "30 days", "quote": "Goods may come back within 30 days"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Answer: 30 days",
+        "Sentence: Goods may come back.",  # whose is it, with the answer missing too?
+        "Answer: 30 days\nSentence: Goods may come back.\nNote: within reason.",
+        "Answer: 30 days\nThat is so: see above.\nAnswer again: 40 days",
+    ],
+)
+def test_a_line_that_could_be_anybodys_is_nobodys(text: str) -> None:
+    assert "quote" not in said(text, answer=OPTIONAL, quote=OPTIONAL)
+
+
 # Recorded answers
 
 

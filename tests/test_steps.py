@@ -257,10 +257,15 @@ def _nested() -> Any:
     return own
 
 
-def test_a_functions_files_lie_beside_it(tmp_path: Path) -> None:
-    own = tools(tmp_path)
-    error = refused(passages=sw.step(own.find_passages, files=["../secret.txt"]))
-    assert "does not lie below" in error.message
+def test_a_functions_files_lie_in_its_project(tmp_path: Path) -> None:
+    own = tools(tmp_path / "house" / "programs")
+    for path in ("../secret.txt", "../../secret.txt", str(tmp_path / "house" / "secret.txt")):
+        error = refused(passages=sw.step(own.find_passages, files=[path]))
+        assert "does not lie in the project" in error.message
+    (tmp_path / "house" / "pyproject.toml").touch()
+    for path in ("../../secret.txt", str(tmp_path / "house" / "secret.txt")):
+        error = refused(passages=sw.step(own.find_passages, files=[path]))
+        assert "does not lie in the project" in error.message
     error = refused(passages=sw.step(own.find_passages, files=["nothing.txt"]))
     assert "cannot be read" in error.message
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dspy
 import pytest
@@ -91,6 +91,117 @@ def test_a_recipe_names_passes_by_step(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has none of that name") as caught:
         compiled(tmp_path, own, READ, steps={"sotr": [sw.Student()]})
     assert "sort" in caught.value.hint
+
+
+def test_a_file_of_the_project_keeps_its_place_to_the_function(tmp_path: Path) -> None:
+    reading = """
+from pathlib import Path
+
+def opening(text: str) -> str:
+    book = Path(__file__).parent / "../data/book.txt"
+    return book.read_text() + text
+"""
+    house = tmp_path / "house"
+    (house / "data").mkdir(parents=True)
+    (house / "pyproject.toml").touch()
+    (house / "data" / "book.txt").write_text("Dear guest, ")
+    own = tools(house / "programs", reading)
+
+    class Letter(sw.Steps):
+        opening = sw.step(own.opening, files=["../data/book.txt"])
+
+    made = compiled(
+        tmp_path, Letter(), sw.Student(), train=[{"text": "hello", "opening": "Dear guest, hello"}]
+    )
+    (house / "data" / "book.txt").write_text("changed ")
+    assert sw.load_artifact(made.artifact)(text="hello").opening == "Dear guest, hello"
+    spec = made.program.spec.steps["opening"].function
+    assert spec is not None
+    assert sorted(spec.files) == ["data/book.txt", "programs/tools.py"]
+
+
+def about(text: str) -> str:
+    """What a row without labels is about; it stands for a rule that says what a step should have said."""
+    return "order" if "where" in text else "complaint" if "crack" in text else "praise"
+
+
+def unlabelled() -> list[dict[str, Any]]:
+    return [{"text": row["text"], "urgent": row["urgent"]} for row in rows()]
+
+
+class Sorted(sw.Steps):
+    inputs = ("text",)
+    outputs = ("urgent",)
+    sort = sw.step(Sort)
+    urgent = sw.step(Urgent)
+
+
+def test_a_recipe_says_what_an_inner_step_should_have_said(tmp_path: Path) -> None:
+    made = compiled(tmp_path, Sorted(), *USUAL, train=unlabelled(), labels={"kind": about})
+    assert made.program.spec.steps["sort"].decide is not None
+    again = compiled(tmp_path, Sorted(), *USUAL, train=rows())  # with the same labels as a column
+    assert again.program.spec.steps == made.program.spec.steps
+    without = compiled(tmp_path, Sorted(), *USUAL, train=unlabelled())
+    assert without.program.spec.steps["sort"].decide is None
+
+
+def test_labels_may_come_from_what_steps_before_give(tmp_path: Path) -> None:
+    class Look(dspy.Signature):
+        """Sort the message."""
+
+        text: str = dspy.InputField()
+        passages: list[str] = dspy.InputField()
+        kind: Literal["order", "complaint", "praise"] = dspy.OutputField()
+
+    class Found(sw.Steps):
+        outputs = ("urgent",)
+        passages = sw.step(tools(tmp_path / "source").find_passages, files=["handbook.txt"])
+        sort = sw.step(Look)
+        urgent = sw.step(Urgent)
+
+    def kind(passages: list[str], urgent: bool) -> str | None:
+        return "complaint" if urgent else "praise" if passages else "order"
+
+    made = compiled(tmp_path, Found(), *USUAL, train=unlabelled(), labels={"kind": kind})
+    for demo in made.program.spec.steps["sort"].demos:
+        assert demo.outputs["kind"] == kind(demo.inputs["passages"], "crack" in demo.inputs["text"])
+
+
+def test_what_a_function_should_have_given_takes_its_place_while_later_steps_learn(tmp_path: Path) -> None:
+    class Quote(dspy.Signature):
+        """Name the number."""
+
+        passages: list[str] = dspy.InputField()
+        number: str = dspy.OutputField()
+
+    class Quoting(sw.Steps):
+        passages = sw.step(tools(tmp_path / "source").find_passages, files=["handbook.txt"])
+        quote = sw.step(Quote)
+
+    train = [{"text": f"lovely {i}", "number": str(i)} for i in range(6)]
+    labels = {"passages": lambda number: [f"page {number}"]}
+    made = compiled(tmp_path, Quoting(), sw.Demos(without_classes=6), train=train, labels=labels)
+    shown = [demo.inputs["passages"] for demo in made.program.spec.steps["quote"].demos]
+    assert sorted(shown) == [[f"page {i}"] for i in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"kin": about}, "'kin', which no step writes"),
+        ({"kind": lambda nothing: nothing}, "asks for nothing"),
+        ({"kind": lambda text: "poem"}, "is none of"),
+        ({"kind": lambda text: 1 / 0}, "ZeroDivisionError"),
+    ],
+)
+def test_labels_that_cannot_be_made_are_an_error(tmp_path: Path, labels: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        compiled(tmp_path, Sorted(), sw.Student(), train=unlabelled(), labels=labels)
+
+
+def test_labels_come_from_functions() -> None:
+    with pytest.raises(InputError, match="comes from a function"):
+        sw.Recipe(labels={"kind": "about"})  # type: ignore[dict-item]
 
 
 def calls(folder: Path, journal: str, program: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -111,7 +111,7 @@ def plan_of(
 
 def _plan_of_steps(source: Source, train: Sequence[Row], dev: Sequence[Row], **about: Any) -> Plan:
     """The plans of the steps that learn, put together, and the answers that they learn from."""
-    rows = Rows([*train, *dev], ())
+    rows = Rows([*train, *dev], (), source.recipe.labels)
     learning = [part.name for part in source.parts if rows.labelled(part)]
     answering = learnt_from(source.parts, learning)
     passes: list[Planned] = []
@@ -125,7 +125,8 @@ def _plan_of_steps(source: Source, train: Sequence[Row], dev: Sequence[Row], **a
                 recipe=source.recipe.for_step(part.name, list(part.writes)),
                 parts=(),
             )
-            plans.append(plan_of(step, _rows_for(part, train), _rows_for(part, dev), **about))
+            split = [_rows_for(part, own, source.recipe.labels) for own in (train, dev)]
+            plans.append(plan_of(step, *split, **about))
             passes += [replace(one, name=f"{part.name}: {one.name}") for one in plans[-1].passes]
         if part.name in answering and part.code is None and part.contract.values:
             n = len(train) + len(dev)
@@ -145,11 +146,14 @@ def _sum(each: Sequence[float | None], limit: float | None) -> float | None:
     return limit if total is None else min(total, limit or total)
 
 
-def _rows_for(part: Part, rows: Sequence[Row]) -> list[Row]:
-    """About what a step learns from: rows with its labels, and nothing for what other steps will give."""
+def _rows_for(part: Part, rows: Sequence[Row], derived: Collection[str]) -> list[Row]:
+    """About what a step learns from: rows with its labels, and nothing for what other steps will give.
+
+    Labels that functions will say are counted as there.
+    """
     fields = (*part.contract.inputs, *part.contract.outputs)
     names = {own.name: part.names.get(own.name, own.name) for own in fields}
-    labels = [names[own.name] for own in part.contract.decisions or part.contract.outputs]
+    labels = {names[own.name] for own in part.contract.decisions or part.contract.outputs} - set(derived)
     return [
         {own: row.get(value) for own, value in names.items()}
         for row in rows

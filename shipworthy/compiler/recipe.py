@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..errors import InputError
-from ..scoring import AllRight, Metric, Weighted
+from ..scoring import AllRight, Metric, Weighted, function_json
 from .budget import Budget
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ class Recipe:
         budget: what compiling may spend.
         gate: what promotion asks; the project's `[tool.shipworthy.gate]` where none is stated here.
         steps: passes by step, for those of a program of several that need others than `passes`.
+        labels: functions by name of what passes between steps, each of which says for a training row
+            what it should have been: its parameters are inputs, columns, and what the steps before
+            give on that row, by name; None where there is no saying.
 
     Raises:
         InputError: one of them is of another kind, or has no meaning.
@@ -139,6 +143,7 @@ class Recipe:
     budget: Budget = field(default_factory=Budget)
     gate: Gate = field(default_factory=Gate)
     steps: Mapping[str, Sequence[Pass]] = field(default_factory=dict)
+    labels: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.target < 1:
@@ -150,6 +155,9 @@ class Recipe:
         object.__setattr__(self, "steps", {name: tuple(passes) for name, passes in self.steps.items()})
         for passes in self.steps.values():
             _check_passes(passes)
+        for name, label in self.labels.items():
+            if not inspect.isfunction(label):
+                raise InputError(f"the label of {name!r} comes from a function, not {label!r}")
         if not isinstance(self.budget, Budget):
             raise InputError(
                 f"a budget is no {type(self.budget).__name__}",
@@ -169,6 +177,11 @@ class Recipe:
             "budget": dataclasses.asdict(self.budget),
             "gate": self.gate.as_json(),
             **({"steps": steps} if steps else {}),
+            **(
+                {"labels": {name: function_json(own) for name, own in self.labels.items()}}
+                if self.labels
+                else {}
+            ),
         }
 
     def for_step(self, name: str, outputs: Sequence[str]) -> Recipe:
@@ -177,7 +190,9 @@ class Recipe:
         Where it is about none, or about all at once, all of the step's outputs must be right.
         """
         passes = self.steps.get(name, self.passes)
-        return dataclasses.replace(self, passes=passes, metric=_within(self.metric, outputs), steps={})
+        return dataclasses.replace(
+            self, passes=passes, metric=_within(self.metric, outputs), steps={}, labels={}
+        )
 
 
 def _within(metric: str | Metric, outputs: Sequence[str]) -> str | Metric:

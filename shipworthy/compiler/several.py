@@ -41,7 +41,8 @@ class _Making:
         self.names = [part.name for part in source.parts]
         self._check_recipe()
         self.n_train = len(train)
-        self.rows = Rows([*train, *dev], [own.name for own in source.contract.inputs])
+        inputs = [own.name for own in source.contract.inputs]
+        self.rows = Rows([*train, *dev], inputs, context.recipe.labels)
         self.notes: list[str] = []
         self.steps: dict[str, StepSpec] = {}
         self.heads: dict[str, Heads] = {}
@@ -54,6 +55,8 @@ class _Making:
         """Compile step by step, in the order in which they run."""
         parts = self.source.parts
         for part in parts:
+            if part.given is None:
+                self.rows.derive(part)
             if part.given is not None:
                 self._take_over(part)
             elif part.code is not None:
@@ -177,6 +180,12 @@ class _Making:
             raise InputError(
                 f"the recipe has passes for a step {unknown[0]!r}, and the program has none of that name",
                 hint=f"its steps are {', '.join(self.names)}",
+            )
+        written = {name for part in self.source.parts if part.given is None for name in part.writes}
+        if stray := sorted(set(self.context.recipe.labels) - written):
+            raise InputError(
+                f"the recipe has labels for {stray[0]!r}, which no step writes",
+                hint=f"steps write {', '.join(sorted(written))}",
             )
 
 

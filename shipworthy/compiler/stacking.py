@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..errors import RowError
+from ..errors import InputError, RowError
 from ..lms import LM
 from ..runtime import ReadyStep, StepTrace, holds, ordered_map, plain_value
 from .draft import Row
@@ -17,6 +18,7 @@ class Rows:
 
     Args:
         rows: typed, with inputs, labels, and what else they bring; inputs: names.
+        derived: functions by name of a value, which say what it should be; see `Recipe.labels`.
 
     Attributes:
         values: by row, by the program's names; a value that nobody asked for is not there.
@@ -24,8 +26,14 @@ class Rows:
         fitted: rows on which a value comes from a step that was fitted on them.
     """
 
-    def __init__(self, rows: Sequence[Row], inputs: Sequence[str]) -> None:
-        self.rows = list(rows)
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        inputs: Sequence[str],
+        derived: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        self.rows = [dict(row) for row in rows]
+        self.derived = dict(derived or {})
         self.values: list[dict[str, Any]] = [
             {name: row[name] for name in inputs if name in row} for row in rows
         ]
@@ -35,8 +43,38 @@ class Rows:
     def labelled(self, part: Part) -> bool:
         """Whether a step that predicts can learn: each of its decisions has labels, or else a value has."""
         known = {name for name in part.writes if any(row.get(name) is not None for row in self.rows)}
+        known |= part.writes.keys() & self.derived.keys()
         decisions = {name for name, own in part.writes.items() if own.choices is not None}
         return part.module is not None and (decisions <= known if decisions else bool(known))
+
+    def derive(self, part: Part) -> None:
+        """Give the rows the labels of a step that functions say; a label that a row brings stays.
+
+        Raises:
+            InputError: a function asks for what no row has, fails, or says what does not fit.
+        """
+        for name in part.writes.keys() & self.derived.keys():
+            function, field = self.derived[name], part.writes[name]
+            wanted = list(inspect.signature(function).parameters)
+            known = [{**values, **row} for values, row in zip(self.values, self.rows, strict=True)]
+            ready = [i for i, row in enumerate(known) if i not in self.gone and row.keys() >= set(wanted)]
+            if not ready:
+                raise InputError(
+                    f"the function for the labels of {name!r} asks for {', '.join(wanted)}, "
+                    f"and no row has all of them before the step {part.name!r} runs",
+                    hint="its parameters are inputs, columns of the rows, and what steps before it write",
+                )
+            for i in ready:
+                try:
+                    said = function(**{key: known[i][key] for key in wanted})
+                    label = None if said is None else plain_value(field.parse(said))
+                except Exception as error:  # the function is anybody's code
+                    raise InputError(
+                        f"the function for the labels of {name!r} fails: {type(error).__name__}: {error}",
+                        hint="mend it in the recipe",
+                        where=f"row {str(plain_value(self.rows[i]))[:200]}",
+                    ) from error
+                self.rows[i].setdefault(name, label)
 
     def of(self, part: Part) -> dict[int, Row]:
         """By index, what the step learns from: inputs as the steps before it give them, and labels.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ NUMBER = re.compile(
 )
 """With commas between thousands or without. Dates, ranges and decimal commas are left: which one is meant?"""
 DECORATION = r"[\s*_`#>\-\"']*"
+NAMED = re.compile(rf"(?m)^{DECORATION}([^\W\d]\w*(?: \w+)?){DECORATION}[:=]\s*(.+?)\s*$")
+"""A line that begins with a name of one word or two."""
+EDGES = " \t*_`\"'.,"
 
 
 def answer_freely(prototype: Prototype, contract: Contract, lm: LM) -> Many:
@@ -126,6 +129,8 @@ def read_answer(text: str, contract: Contract) -> dict[str, Any]:
     the same within a line; for a decision the first label that is mentioned, the longest
     where several begin there; for a number the first number; for text, where it is the
     only output, all of it. What is said of one output by its name does not count for another.
+    A prompt may have its own name for an output of text (`Sentence:` for `quote`): where all others
+    were said, and one line is left that begins with a name, that is it.
     """
     fields = contract.outputs
     data, prose = _json_apart(text, {_loose(field.name) for field in fields})
@@ -138,7 +143,21 @@ def read_answer(text: str, contract: Contract) -> dict[str, Any]:
                 break
             except ValueError:
                 continue
+    left = [field for field in fields if field.name not in found]
+    if len(left) == 1 and found and _is_text(left[0]):
+        named = [line for line in NAMED.findall(prose) if not _names_any(line[0], fields)]
+        if len(named) == 1:
+            found[left[0].name] = named[0][1].strip(EDGES)
     return found
+
+
+def _is_text(field: Field) -> bool:
+    options = field.schema.get("anyOf", [field.schema])
+    return field.choices is None and {"string"} == {one.get("type") for one in options} - {"null"}
+
+
+def _names_any(text: str, fields: Sequence[Field]) -> bool:
+    return any(re.search(rf"(?i)\b{_name_pattern(field)}\b", text) for field in fields)
 
 
 def _candidates(prose: str, data: Mapping[str, Any], field: Field, others: str) -> Iterator[Any]:
@@ -152,7 +171,7 @@ def _candidates(prose: str, data: Mapping[str, Any], field: Field, others: str) 
     pattern = _name_pattern(field)
     for line in re.findall(rf"(?im)^{DECORATION}{pattern}{DECORATION}[:=]\s*(.+?)\s*$", prose):
         if not (others and re.match(rf"(?i)(?:{others}){DECORATION}[:=]", line)):
-            yield line.strip(" \t*_`\"'.,")
+            yield line.strip(EDGES)
             yield from _within(line, field)
     for line in re.findall(rf"(?i)(?<!\w){pattern}{DECORATION}[:=](.+)", prose):
         yield from _within(line, field)

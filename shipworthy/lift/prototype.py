@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from .plain_template import PlainTemplate, shown
 from .readers import reader_for
 from .text_reader import draft_of
 
+Supply = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 REGISTERED = "prompts:/"
 """How the address of a prompt in MLflow's registry begins."""
 
@@ -39,6 +40,8 @@ class Prototype:
         draft: its prompts, and what it states of types.
         texts: of all files that were read, by their path within the prototype's folder.
         digest: sha256 (hex) of them.
+        supply: gives values of a row for slots that are no column, such as the passages that the
+            prompt is to be filled with; where None, a row must have them all.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Prototype:
     draft: Draft
     texts: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
+    supply: Supply | None = field(default=None, compare=False, repr=False)
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -116,7 +120,10 @@ class Prototype:
         system: list[str] = []
         said: list[tuple[str, str]] = []
         prompt = step.prompts[0]
-        for role, text in prompt.render({**self.defaults, **values}):
+        given = {**self.defaults, **values}
+        if self.supply is not None and any(slot not in given for slot in self.slots):
+            given = {**self.supply(values), **given}
+        for role, text in prompt.render(given):
             if role == "system":
                 system.append(text)
             elif said and said[-1][0] == role:

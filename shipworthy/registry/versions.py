@@ -20,7 +20,7 @@ from ..compiler import Compiled
 from ..errors import MissingExtraError, RegistryError
 from ..evidence import Certificate
 from ..examples import folder_lock
-from ..runtime import Contract
+from ..runtime import Code, Contract, packages_of
 from .local import CHAMPION, changed_manifest, database_folder, database_path
 from .remote import DIGEST_TAG, FOLDER_TAG
 
@@ -197,7 +197,7 @@ class Registry:
                     python_model=str(Path(__file__).with_name("pyfunc_model.py")),
                     artifacts={"program": str(compiled.artifact)},
                     model_config={"version": name},
-                    pip_requirements=_pins(),
+                    pip_requirements=_pins(compiled.program.code),
                     signature=_signature(contract),
                 )
             try:
@@ -365,10 +365,13 @@ class Registry:
             ) from error
 
 
-def _pins() -> list[str]:
-    """Exactly what a version needs to run elsewhere."""
-    found = [f"shipworthy=={importlib.metadata.version('shipworthy')}"]
-    return found + [f"{name}=={importlib.metadata.version(name)}" for name in PINNED]
+def _pins(code: Mapping[str, Code]) -> list[str]:
+    """Exactly what a version needs to run elsewhere, what its own functions import included."""
+    provided = importlib.metadata.packages_distributions()
+    imported = {name for own in code.values() for name in packages_of(own)}
+    names = {name for top in imported for name in provided.get(top, ())} - set(PINNED)
+    pinned = ("shipworthy", *PINNED, *sorted(names))
+    return [f"{name}=={importlib.metadata.version(name)}" for name in pinned]
 
 
 def _signature(contract: Contract) -> Any:

@@ -11,7 +11,7 @@ from .conditions import both, condition, holds, needs_of, read_by
 from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
 from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
 from .flow import Flow, ReadyStep
-from .functions import Code, Function, function_contract, load_function, read_code
+from .functions import Code, Function, function_contract, load_function, packages_of, read_code
 from .lines import error_line, line_of
 from .parallel import Outcome, ordered_map
 from .program import Program, load_artifact
@@ -98,6 +98,7 @@ __all__ = [
     "object_schema",
     "opening_of",
     "ordered_map",
+    "packages_of",
     "plain_value",
     "read_artifact",
     "read_by",

@@ -80,6 +80,20 @@ class Flow:
             row.values, tuple(row.traces[name] for name in self._order if name in row.traces), row.confidence
         )
 
+    def prepared(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What steps give that are functions, and wait for none but such steps.
+
+        Raises:
+            RowError: one fails on this row.
+        """
+        row = _Row(dict(inputs))
+        done: set[str] = set()
+        for name in self._order:
+            if self._steps[name].spec.function is not None and self._needs[name] <= done:
+                row.add(self._steps[name], self._run(name, row, None))
+                done.add(name)
+        return {name: value for name, value in row.values.items() if name not in inputs}
+
     def _run(self, name: str, row: _Row, lm: LM | None) -> StepTrace | None:
         step = self._steps[name]
         if self._alone:  # its inputs are the program's, which were read as such

@@ -12,11 +12,12 @@ import dataclasses
 import importlib.machinery
 import importlib.util
 import inspect
+import os
 import sys
 import threading
 import traceback
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.abc import InspectLoader
 from pathlib import Path
@@ -95,8 +96,10 @@ def function_contract(function: Callable[..., Any], step: str) -> tuple[Contract
 def read_code(function: Callable[..., Any], *, spread: bool, files: Sequence[str] = ()) -> Code:
     """The function's file, and those that it reads, as they are now.
 
+    They keep their places to each other: what they are relative to is the folder that holds them all.
+
     Args:
-        files: paths relative to the folder of the function's file.
+        files: paths relative to the folder of the function's file, within its project.
 
     Raises:
         SourceError: it lies in no file, needs what lies beside it, or a file cannot be read.
@@ -113,23 +116,18 @@ def read_code(function: Callable[..., Any], *, spread: bool, files: Sequence[str
             hint="move it into a .py file and import it from there",
             where=str(path),
         )
-    contents = {}
-    for relative in dict.fromkeys((path.name, *files)):
-        if not is_inside(relative):
-            raise SourceError(
-                f"{relative!r} does not lie below the folder of {path.name}",
-                hint="give paths relative to that folder",
-                where=name,
-            )
-        contents[relative] = _read(path.parent / relative)
-    _check_alone(contents[path.name], path)
+    places = [path, *(_placed(path, relative, name) for relative in files)]
+    folder = Path(os.path.commonpath([place.parent for place in places]))
+    contents = {place.relative_to(folder).as_posix(): _read(place) for place in dict.fromkeys(places)}
+    module = path.relative_to(folder).as_posix()
+    _check_alone(contents[module], path)
     spec = FunctionSpec(
         name=name,
-        module=path.name,
+        module=module,
         files={relative: digest_of(data) for relative, data in contents.items()},
         spread=spread,
     )
-    return Code(spec, path.parent, contents)
+    return Code(spec, folder, contents)
 
 
 def load_function(code: Code) -> Callable[..., Any]:
@@ -153,6 +151,13 @@ def load_function(code: Code) -> Callable[..., Any]:
             where=f"{path}{inside}",
         ) from error
     return typing.cast(Callable[..., Any], found)
+
+
+def packages_of(code: Code) -> set[str]:
+    """Top-level names of what the function's file imports beside the standard library."""
+    path = code.folder / code.spec.module
+    found = {top for top, _ in _imports(code.contents[code.spec.module], path)}
+    return found - sys.stdlib_module_names - {__name__.partition(".")[0]}
 
 
 class Function:
@@ -255,6 +260,20 @@ def _properties(annotation: Any) -> dict[str, dict[str, Any]]:
     return {name: schema_of(hint) for name, hint in plain.items()}
 
 
+def _placed(path: Path, relative: str, name: str) -> Path:
+    """Where a further file lies: in the function's project, or below its folder where there is none."""
+    root = next((one for one in path.parents if (one / "pyproject.toml").is_file()), path.parent)
+    place = Path(os.path.normpath(path.parent / relative))
+    inside = place.relative_to(root).as_posix() if place.is_relative_to(root) else ""
+    if not is_inside(inside) or Path(relative).is_absolute():
+        raise SourceError(
+            f"{relative!r} does not lie in the project of {path.name}",
+            hint="give paths relative to the folder of that file; without a project, below it",
+            where=name,
+        )
+    return place
+
+
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -269,22 +288,24 @@ def _read(path: Path) -> bytes:
 def _check_alone(source: bytes, path: Path) -> None:
     """The file must work without its neighbours, which are not there where the program runs."""
     nearby = _around(path)
+    for top, line in _imports(source, path):
+        if top == __name__.partition(".")[0]:  # is there wherever a program runs
+            continue
+        if not top or any((root / top).is_dir() or (root / f"{top}.py").is_file() for root in nearby):
+            raise SourceError(
+                "a step's file cannot import what lies beside it: the program is run without the project",
+                hint="keep the function in a file of its own that imports installed packages alone",
+                where=f"{path}:{line}",
+            )
+
+
+def _imports(source: bytes, path: Path) -> Iterator[tuple[str, int]]:
+    """Top-level packages that a file imports, each with its line; an empty name for what lies beside it."""
     for node in ast.walk(ast.parse(source, str(path))):
-        names = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names = [node.module or "."] if not node.level else ["."]
-        for name in names:
-            top = name.partition(".")[0]
-            if top == __name__.partition(".")[0]:  # is there wherever a program runs
-                continue
-            if not top or any((root / top).is_dir() or (root / f"{top}.py").is_file() for root in nearby):
-                raise SourceError(
-                    "a step's file cannot import what lies beside it: the program is run without the project",
-                    hint="keep the function in a file of its own that imports installed packages alone",
-                    where=f"{path}:{node.lineno}",  # type: ignore[attr-defined]
-                )
+            yield ("" if node.level else str(node.module).partition(".")[0]), node.lineno
 
 
 def _around(path: Path) -> list[Path]:

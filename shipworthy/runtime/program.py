@@ -147,6 +147,14 @@ class Program:
             steps=ran.steps,
         )
 
+    def prepared(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What functions compute of a row's inputs alone, by name: the passages that are found, say.
+
+        Raises:
+            RowError: an input is missing or does not fit, or a function fails on this row.
+        """
+        return self._flow.prepared(self.contract.read_inputs(row))
+
     def answer_many(
         self,
         rows: Iterable[Mapping[str, Any]],

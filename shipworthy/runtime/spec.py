@@ -229,7 +229,7 @@ class FunctionSpec(Data):
     Attributes:
         name: in the module.
         module: the file of its source.
-        files: that one and what lies beside it, by path relative to the module's folder.
+        files: that one and those that it reads, by path relative to the folder that holds them all.
         spread: whether the outputs are the items of what it returns; else that is the one output.
     """
 

@@ -54,8 +54,9 @@ def step(what: Any, *, when: Mapping[str, Any] | None = None, files: Sequence[st
             compiled.
         when: labels by decision: the step runs only where each decision fell on its label, or on one
             of a list of them. Elsewhere its outputs are None.
-        files: further files that a function reads, relative to the folder of its own; it finds
-            them beside its `__file__`.
+        files: further files that a function reads, relative to the folder of its own and within the
+            project, such as `../data/handbook.md`; it finds them from its `__file__` by the same paths,
+            also where the program runs.
     """
     return Step(what, dict(when or {}), tuple(files))
 

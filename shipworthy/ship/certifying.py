@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Sequence
@@ -84,6 +85,8 @@ def certify(
             for other in dict.fromkeys(other_lms if not quick else ())
         }
         compiled = load_artifact(artifact, lm=model if loaded.spec.lm else None, version=name)
+        if prototype is not None:  # what the program looks up for itself, its opponent is given too
+            prototype = dataclasses.replace(prototype, supply=compiled.prepared)
         opponent = opponent_of(prototype, prototype_answers, contract, model)
         digests = [row_digest(row, contract) for row in rows]
         look = registry.look_at(digests, program=compiled.digest, opponent=opponent.digest)

@@ -193,7 +193,9 @@ def compile(
     atomic_write(state / "latest" / source.name, compiled.artifact.name)
     compiled = write_report(compiled, state)
     run = Registry(tracking_uri(home)).log_compile(compiled, provenance_of(home, source.name)["files"])
-    return dataclasses.replace(compiled, run=run)
+    # The LM that it was compiled on is closed by now: this one opens its own at the first call.
+    program = load_artifact(compiled.artifact, version=source.name)
+    return dataclasses.replace(compiled, run=run, program=program)
 
 
 def ship(

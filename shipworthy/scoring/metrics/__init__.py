@@ -20,7 +20,7 @@ from .corpus import (
 )
 from .dates import Date
 from .defaults import metric_for, metric_of
-from .functions import Function
+from .functions import Function, function_json
 from .json_assertions import FitsSchema, IsJson
 from .judge import Judge, ValidatedJudge
 from .rows import EXACT, AllRight, Weighted, metric_named
@@ -67,6 +67,7 @@ __all__ = [
     "accuracy",
     "cohens_kappa",
     "confusion",
+    "function_json",
     "macro_f1",
     "mean_cost",
     "metric_for",
