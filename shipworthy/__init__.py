@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .errors import ShipworthyError
     from .runtime import Answer, Program, load_artifact
     from .runtime.steps import Steps, step
+    from .scoring import Checks
     from .ship import certify, compile, lift, load, metric, plan, ship
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ _HOMES = {
     "Answer": "runtime",
     "Budget": "compiler",
     "Cascade": "compiler",
+    "Checks": "scoring",
     "DSPyOptimizer": "compiler",
     "Demos": "compiler",
     "FieldOrder": "compiler",
@@ -68,6 +70,7 @@ __all__ = [
     "Answer",
     "Budget",
     "Cascade",
+    "Checks",
     "DSPyOptimizer",
     "Demos",
     "FieldOrder",

@@ -15,6 +15,7 @@ from shipworthy.lift import promptfoo_assertions, promptfoo_reader
 from shipworthy.lift.draft import Draft
 from shipworthy.lift.files import Files
 from shipworthy.lift.pieces import Slot
+from shipworthy.scoring import Checks
 from shipworthy.scoring import assertions as scoring_assertions
 
 Written = dict[str, str]
@@ -435,11 +436,56 @@ def test_references_that_go_in_circles_end(tmp_path: Path) -> None:
     assert lift(tmp_path, config).steps
 
 
-def test_sets_of_assertions_count_each(tmp_path: Path) -> None:
+def test_sets_weights_and_thresholds_are_kept(tmp_path: Path) -> None:
+    config = """
+prompts: ['{{q}}']
+defaultTest: {threshold: 0.8}
+tests:
+  - vars: {q: a}
+    threshold: 0.5
+    assert:
+      - {type: starts-with, value: y, weight: 0}
+      - type: assert-set
+        threshold: 0.25
+        weight: 3
+        assert:
+          - {type: contains, value: "{{q}}"}
+          - type: assert-set
+            assert: [{type: regex, value: b}, {type: cost, threshold: 0.01}]
+  - vars: {q: b}
+    assert: [{type: contains, value: x}]
+"""
+    draft = lift(tmp_path, config)
+    assert [check.as_json() for check in draft.checks] == [
+        {"type": "starts-with", "value": "y", "weight": 0},
+        {
+            "type": "assert-set",
+            "threshold": 0.25,
+            "weight": 3,
+            "assert": [
+                {"type": "contains", "value": "a"},
+                {
+                    "type": "assert-set",
+                    "assert": [{"type": "regex", "value": "b"}, {"type": "cost", "threshold": 0.01}],
+                },
+            ],
+        },
+        {"type": "contains", "value": "x"},
+    ]
+    assert draft.thresholds == {None: 0.8, 0: 0.5}
+    assert told(draft) == {}
+
+
+def test_a_threshold_over_what_cannot_all_be_run_is_told(tmp_path: Path) -> None:
     config = """
 prompts: ['{{q}}']
 tests:
   - vars: {q: a}
+    threshold: 0.5
+    assert:
+      - {type: icontains, value: a}
+      - {type: select-best, value: which is kinder}
+  - vars: {q: b}
     threshold: 0.5
     assert:
       - type: assert-set
@@ -447,11 +493,31 @@ tests:
         assert:
           - {type: contains, value: x}
           - {type: g-eval, value: good}
-          - {type: cost, threshold: 0.01}
+      - {type: assert-set, assert: [{type: llm-rubric, value: kind}]}
+  - vars: {q: c}
+    threshold: much
+    assert: [{type: assert-set, threshold: 7, assert: [{type: contains, value: x}]}]
 """
     draft = lift(tmp_path, config)
-    assert [check.kind for check in draft.checks] == ["contains", "cost"]
-    assert {"assert-set.threshold", "g-eval", "tests.threshold"} <= set(told(draft))
+    assert [(check.kind, check.row) for check in draft.checks] == [
+        ("icontains", 0),
+        ("assert-set", 1),
+        ("assert-set", 2),
+    ]
+    places = {(part.what, part.why): part.where for part in draft.unmapped}
+    partly = promptfoo_assertions.PARTLY
+    assert places["assert-set.threshold", partly] == "promptfooconfig.yaml:12"
+    assert places["threshold", partly] == "promptfooconfig.yaml:9"
+    no_share = "it is no number from 0 to 1"
+    assert {("tests.threshold", no_share), ("assert-set.threshold", no_share)} <= set(places)
+    assert draft.thresholds == {0: 0.5, 1: 0.5}
+
+
+def test_a_threshold_of_a_table_is_a_number_in_its_column(tmp_path: Path) -> None:
+    tests = "q,__expected,__threshold\na,contains:x,0.5\nb,contains:y,\nc,contains:z,high\n"
+    draft = lift(tmp_path, "prompts: ['{{q}}']\ntests: t.csv\n", {"t.csv": tests})
+    assert draft.thresholds == {0: 0.5}
+    assert told(draft) == {"__threshold": "it is no number from 0 to 1"}
 
 
 def test_what_code_makes_of_an_answer_is_not_checked(tmp_path: Path) -> None:
@@ -754,8 +820,7 @@ def test_whatever_stands_in_a_configuration_is_read_or_refused(
     for check in draft.checks:
         assert check.row is None or check.row < len(draft.rows)
         try:
-            scoring_assertions.run_assertion(
-                check.kind, check.value, "{}", ms=1, usd=1, threshold=check.threshold
-            )
+            Checks([check.as_json()])
         except ScoringError as error:
             pytest.fail(f"{check} cannot be run: {error}")
+    assert all(0 <= threshold <= 1 for threshold in draft.thresholds.values())

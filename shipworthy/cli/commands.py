@@ -55,6 +55,7 @@ LIFTING = options(
     click.option("--outputs", help="Columns that are outputs, with commas between them."),
     click.option("--new-contract", is_flag=True, help="Replace the program of this name."),
     click.option("--drop-contradictions", is_flag=True, help="Leave out texts with several labels."),
+    click.option("--polish", is_flag=True, help="Have the LM describe what the prototype does not."),
 )
 COMPILING = options(
     click.option("-O", "level", type=click.IntRange(1, 3), help="Level, instead of the recipe's passes."),
@@ -92,6 +93,7 @@ def app() -> None:
 @click.argument("prototype", type=PATH)
 @click.argument("examples", type=PATH, required=False)
 @LIFTING
+@LM
 @click.option("--test", type=PATH, help="Labelled rows for the test split.")
 @SEED
 @JSON
@@ -99,7 +101,7 @@ def lift(prototype: Path, examples: Path | None, as_json: bool, **given: Any) ->
     """Turn PROTOTYPE into typed source: a signature, a program and a recipe.
 
     EXAMPLES (CSV or JSONL with labels) decide the types; they are copied to data/NAME/
-    and split once.
+    and split once. No LM is asked, unless to --polish.
     """
     from ..ship import lift as run
 

@@ -96,6 +96,12 @@ class Draft:
         """Generated outputs that no training row has a label for."""
         return [own for own in self.contract.values if not any(own.name in row for row in self.train)]
 
+    @property
+    def labelled(self) -> list[Row]:
+        """Training rows with a label for every output that any has one for."""
+        names = [own.name for own in self.contract.outputs if any(own.name in row for row in self.train)]
+        return [row for row in self.train if all(name in row for name in names)]
+
     def decide_prompt(self, *, instruction: str | None = None) -> PromptSpec:
         """The prompt for decisions, with the inputs in the draft's order."""
         text = self.instruction if instruction is None else instruction

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import ScoringError
 from ..examples import redact, redact_value, suspect_labels
 from ..runtime import Contract, Field, label_text, plain_value, student_text
-from ..scoring import Metric, calibration_error, mean_interval, metric_of
+from ..scoring import Metric, calibration_error, labels_of, mean_interval, metric_of
 from .draft import Draft, Row
 from .heads import Matrix
 from .recipe import Recipe
@@ -189,7 +189,7 @@ def _scores(
     """
     scores, failed = [], []
     for answer, row in zip(answers, rows, strict=True):
-        labels = plain_value({name: row[name] for name in answer if name in row})
+        labels = plain_value(labels_of(metric, row, answer))
         inputs = plain_value({field.name: row.get(field.name) for field in contract.inputs})
         score = metric.score(plain_value(answer), labels, inputs)
         if score.value is None:

@@ -21,6 +21,7 @@ from .recipe import Recipe
 from .report import report_figures
 from .settle import Choice, choose, hand_over_outliers
 from .source import Source
+from .taught import taught
 
 N_PROBES = 2
 
@@ -80,14 +81,16 @@ def make_one(source: Source, train: list[Row], dev: list[Row], context: Context)
         InputError: rows, recipe and program do not fit.
         LMError: the LM fails.
     """
+    given = taught(source.contract, train, dev)
     draft = Draft(
         name=source.name,
-        contract=source.contract,
+        contract=given.contract,
         instruction=source.instruction,
-        train=train,
-        dev=dev,
+        train=given.train,
+        dev=given.dev,
         module=source.module,
         demos=list(source.demos),
+        notes=list(given.notes),
     )
     if not train and not dev:
         draft.notes.append("without labelled rows nothing is fitted: the program asks by its plain prompt")
@@ -155,7 +158,7 @@ def _settle_cascade(
     """The choices as the recipe's cascade makes them, if it has one; and what they promise."""
     plan, recipe = None, context.recipe
     wanted = [one for one in recipe.passes if isinstance(one, Cascade)]
-    if wanted:
+    if wanted and choices:
         plan, note = wanted[0].settle(draft, choices, context)
         draft.notes.append(note)
     if plan is not None:

@@ -15,6 +15,7 @@ from .passes.evolve import calls_at_most
 from .passes.propose import CALLS_BESIDE
 from .source import Source
 from .stacking import Rows
+from .taught import taught
 
 CHARACTERS_A_TOKEN = 3.5
 """Of English text, about; tokens are an estimate for that reason."""
@@ -81,6 +82,8 @@ def plan_of(
     if source.parts:
         return _plan_of_steps(source, train, dev, lm=lm, usd_per_token=usd_per_token, reflects=reflects)
     recipe = source.recipe
+    given = taught(source.contract, train, dev)
+    source, train, dev = replace(source, contract=given.contract), given.train, given.dev
     demos = 0
     passes = []
     for i, one in enumerate(recipe.passes):

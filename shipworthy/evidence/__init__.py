@@ -4,7 +4,7 @@ from .certificate import Certificate, certify, judged, page_of, with_readiness
 from .compile_page import compile_page
 from .contest import Opponent
 from .facts import Facts, facts_of
-from .figures import row_digest
+from .figures import beside_digest, row_digest
 from .judge import judge
 from .markdown import markdown_of
 from .prototype import answer_freely, read_answer, read_recorded
@@ -17,6 +17,7 @@ __all__ = [
     "Facts",
     "Opponent",
     "answer_freely",
+    "beside_digest",
     "certify",
     "compile_page",
     "facts_of",

@@ -21,6 +21,7 @@ from ..lms import LM, Recorded, tallied
 from ..runtime import (
     Answer,
     Contract,
+    Field,
     Outcome,
     Progress,
     StepTrace,
@@ -40,9 +41,20 @@ EMBEDDING_C = (0.001, 0.01, 0.1, 1.0)
 
 
 def labelled(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> Contract:
-    """The contract without outputs that no row has a label for, of which nobody can say what is right."""
+    """The contract without outputs that no row has a label for, of which nobody can say what is right.
+
+    Where rows have none at all, and checks say what is right, it has all outputs, and decides nothing.
+    """
     outputs = tuple(field for field in contract.outputs if any(field.name in row for row in rows))
-    return replace(contract, outputs=outputs or contract.outputs)
+    if outputs:
+        return replace(contract, outputs=outputs)
+    return replace(contract, generated=frozenset(field.name for field in contract.outputs))
+
+
+def teaching(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows with a label for every output that any row has one for; none where no row has any."""
+    names = [field.name for field in contract.outputs if any(field.name in row for row in rows)]
+    return [row for row in rows if all(name in row for name in names)] if names else []
 
 
 def majority(contract: Contract, train: Sequence[Mapping[str, Any]]) -> Many:
@@ -64,7 +76,7 @@ def tfidf_lr(contract: Contract, train: Sequence[Mapping[str, Any]]) -> Many:
     fallback = majority(contract, train)
     heads = {}
     tfidf = None
-    for field in contract.decisions:
+    for field in _learnable(contract, train):
         choices = list(field.choices or ())
         classes = np.array([choices.index(row[field.name]) for row in train], np.intp)
         tfidf, head = fit_student(texts, classes, len(choices), c=STUDENT_C, tfidf=tfidf)
@@ -135,7 +147,7 @@ def embedding_lr(
     progress.finish()
     features = np.stack(vectors).astype(np.float64)
     heads = {}
-    for field in contract.decisions:
+    for field in _learnable(contract, train):
         choices = list(field.choices or ())
         classes = np.array([choices.index(row[field.name]) for row in train], np.intp)
         heads[field.name] = (choices, fit_linear(features, classes, len(choices), cs=EMBEDDING_C))
@@ -148,6 +160,12 @@ def embedding_lr(
         return outputs
 
     return _many(answer, workers=lm.workers)
+
+
+def _learnable(contract: Contract, train: Sequence[Mapping[str, Any]]) -> list[Field]:
+    """The decisions of which the rows show two classes or more."""
+    decisions = labelled(contract, train).decisions
+    return [field for field in decisions if len({str(row[field.name]) for row in train}) > 1]
 
 
 def constrained(prototype: Prototype, contract: Contract, lm: LM) -> Many:
@@ -177,9 +195,11 @@ def dspy_few_shot(
     from ..runtime.dspy_bridge import signature_of
 
     inputs = [field.name for field in contract.inputs]
+    names = [*inputs, *(field.name for field in contract.outputs)]
+    shown = [{name: row[name] for name in names if name in row} for row in train]
     module = dspy.LabeledFewShot(k=8).compile(
         dspy.Predict(signature_of(contract, instruction)),
-        trainset=[dspy.Example(**row).with_inputs(*inputs) for row in train],
+        trainset=[dspy.Example(**row).with_inputs(*inputs) for row in shown],
     )
     engine = dspy_lm(lm, max_tokens=2 * max_tokens(contract))
 

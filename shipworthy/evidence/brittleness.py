@@ -260,7 +260,11 @@ class _Bench:
             "change": pair.change.name,
             "before": self._inputs(row),
             "after": self._inputs(pair.change.row),
-            "labels": {field.name: plain_value(row[field.name]) for field in self.contract.outputs},
+            "labels": {
+                field.name: plain_value(row[field.name])
+                for field in self.contract.outputs
+                if field.name in row
+            },
             "said_before": pair.before.outputs,
             "said_after": pair.after.outputs,
             "error": pair.after.error.as_dict() if pair.after.error else None,

@@ -30,10 +30,11 @@ SIMPLE = ("majority", "tfidf_lr", "constrained", "dspy_few_shot", "embedding_lr"
 
 @dataclass(frozen=True)
 class Measured:
-    """The compiled program's scores, for whoever compares another program on the same rows."""
+    """The compiled program's scores and outputs, for whoever compares another program on the same rows."""
 
     compiled: Evaluation
     metric: Metric
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def certify(
         )
     data = {
         **_unmeasured(program, len(test), look, facts or {}),
-        "remarks": _remarks(program, opponent, contest, quick, test),
+        "remarks": [*_remarks(program, opponent, contest, quick, test), *_too_slow(contest, metric)],
         "compiled": summary(ours, lm.id),
         "prototype": _prototype_summary(contest.prototype, opponent),
         "baselines": {
@@ -148,9 +149,10 @@ def certify(
         "errors": ours.errors,
         "rows": {"train": len(train), "test": len(test), "free": len(contest.sample)},
     }
-    rows_out = rows_said(test, program, contest.scored)
+    names = [field.name for field in program.contract.outputs]
+    rows_out = rows_said(test, program, contest.scored, metric)
     data["worst"] = with_steps(worst(rows_out, contest.scored), program)
-    return judged(Certificate(data, tuple(rows_out), Measured(ours, metric)), gate)
+    return judged(Certificate(data, tuple(rows_out), Measured(ours, metric, tuple(names))), gate)
 
 
 def judged(certificate: Certificate, gate: Gate | None, **more: Any) -> Certificate:
@@ -283,6 +285,19 @@ def _remarks(
             "load were left out"
         )
     return remarks
+
+
+def _too_slow(contest: Contest, metric: Metric) -> list[str]:
+    """How often time or price alone made an answer count as wrong, where the metric looks at them."""
+    if not hasattr(metric, "measured"):
+        return []
+    found = []
+    for name, (rows, scored) in contest.scored.items():
+        wrong = [one for one in scored.results if one.outputs is not None and one.score not in (None, 1.0)]
+        slow = sum(metric.score(one.outputs or {}, one.labels, {}).right for one in wrong)
+        if slow:
+            found.append(f"{slow} of {len(rows)} rows of {name} count as wrong by their time or price alone")
+    return found
 
 
 def _unmeasured(program: Program, n_test: int, look: int, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,15 +79,25 @@ def run_contest(
         LMError: the LM fails.
     """
     contract = baselines.labelled(program.contract, test)
+    train = baselines.teaching(program.contract, train)
     outputs = [field.name for field in contract.outputs]
     everything = list(range(len(test)))
     sample = stratified(test, program, FREE_ROWS)
+    free = lm.id.startswith("local/")
 
     def score(title: str, many: Many, rows: list[int]) -> Scored:
         progress.start(title, len(rows))
         try:
             asked = [test[i] for i in rows]
-            return rows, evaluate(many, asked, outputs=outputs, metric=metric, on_row=progress.advance)
+            scored = evaluate(
+                many,
+                asked,
+                outputs=outputs,
+                metric=metric,
+                on_row=progress.advance,
+                usd_of=(lambda _: 0.0) if free else None,
+            )
+            return rows, scored
         finally:
             progress.finish()
 

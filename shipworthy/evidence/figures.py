@@ -9,7 +9,18 @@ import numpy as np
 
 from ..examples import digest_of
 from ..runtime import Contract, Program, plain_value
-from ..scoring import Evaluation, Paired, Promise, Row, RowResult, binomial_lower, promises, rows_needed
+from ..scoring import (
+    Evaluation,
+    Metric,
+    Paired,
+    Promise,
+    Row,
+    RowResult,
+    binomial_lower,
+    columns_of,
+    promises,
+    rows_needed,
+)
 
 WORST = 12
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
@@ -84,9 +95,12 @@ def selective(ours: Evaluation, target: float) -> dict[str, Any] | None:
 
 
 def rows_said(
-    test: Sequence[Row], program: Program, contenders: Mapping[str, tuple[list[int], Evaluation]]
+    test: Sequence[Row],
+    program: Program,
+    contenders: Mapping[str, tuple[list[int], Evaluation]],
+    metric: Metric,
 ) -> list[dict[str, Any]]:
-    """Every test row with its labels, and what each contender said of it."""
+    """Every test row with its labels and what else the metric reads, and what each contender said of it."""
     inputs = [field.name for field in program.contract.inputs]
     outputs = [field.name for field in program.contract.outputs]
     rows: list[dict[str, Any]] = [
@@ -95,6 +109,7 @@ def rows_said(
             "inputs": plain_value({name: row[name] for name in inputs}),
             "labels": plain_value({name: row[name] for name in outputs if name in row}),
             "said": {},
+            **_beside(row, metric),
         }
         for row in test
     ]
@@ -116,6 +131,12 @@ def row_digest(row: Row, contract: Contract) -> str:
     return digest_of(plain_value({name: row[name] for name in names if name in row}))
 
 
+def beside_digest(row: Row, metric: Any) -> str | None:
+    """Of what a metric reads of a row beside inputs and labels; None where that is nothing."""
+    beside: str | None = _beside(row, metric).get("beside_sha256")
+    return beside
+
+
 def worst(
     rows: Sequence[dict[str, Any]], contenders: Mapping[str, tuple[list[int], Evaluation]]
 ) -> list[dict[str, Any]]:
@@ -129,6 +150,15 @@ def worst(
             row["digest"],
         ),
     )[:WORST]
+
+
+def _beside(row: Row, metric: Any) -> dict[str, Any]:
+    """What a metric reads of a row beside inputs and labels, and its digest, which no redaction touches."""
+    names = [field.name for field in columns_of(metric)]
+    if not names:
+        return {}
+    values = plain_value({name: row.get(name) for name in names})
+    return {"beside": values, "beside_sha256": digest_of(values)}
 
 
 def _promises(scored: Sequence[RowResult]) -> tuple[Promise, ...]:

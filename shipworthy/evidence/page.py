@@ -182,17 +182,20 @@ def _card(row: Mapping[str, Any]) -> dict[str, Any]:
     """One failure: what came in, what was right, and what either contender said."""
     compiled, prototype = row["said"].get("compiled"), row["said"].get("prototype")
     raw = (prototype or {}).get("raw")
+    labels, beside = row["labels"], row.get("beside") or {}
+    said = (compiled or {}).get("outputs") or {} if beside else {}
     return {
         "digest": str(row["digest"])[:12],
         "inputs": [(name, shown(value)) for name, value in row["inputs"].items()],
+        "beside": [(name, shown(value)) for name, value in beside.items() if value],
         "outputs": [
             {
                 "name": name,
-                "label": shown(label),
-                "compiled": _answer(compiled, name, label),
-                "prototype": _answer(prototype, name, label),
+                "label": shown(labels.get(name, "no label")),
+                "compiled": _answer(compiled, name, labels),
+                "prototype": _answer(prototype, name, labels),
             }
-            for name, label in row["labels"].items()
+            for name in dict.fromkeys([*labels, *said])
         ],
         "confidence": (compiled or {}).get("confidence"),
         "prototype": None if prototype is None else RIGHT[prototype["right"]],
@@ -207,14 +210,15 @@ def _card(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _answer(said: Mapping[str, Any] | None, name: str, label: Any) -> dict[str, Any]:
+def _answer(said: Mapping[str, Any] | None, name: str, labels: Mapping[str, Any]) -> dict[str, Any]:
     """What a contender said for one output: a text, a remark in place of it, and whether it differs."""
     if said is None:
         return {"text": None, "remark": "not run on this row", "differs": False}
     outputs = said["outputs"] or {}
     if name not in outputs:
         return {"text": None, "remark": "an error" if said["error"] else "not said", "differs": True}
-    differs = str(outputs[name]).strip().casefold() != str(label).strip().casefold()
+    texts = [str(value).strip().casefold() for value in (outputs[name], labels.get(name))]
+    differs = name in labels and texts[0] != texts[1]
     return {"text": shown(outputs[name]), "remark": None, "differs": differs}
 
 

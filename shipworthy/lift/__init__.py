@@ -3,26 +3,33 @@
 `read_prototype` reads the prompt, `lift` infers the contract, `write_source` writes what
 a person would have written, and `load_labelled` reads rows under that contract. Nothing
 here runs a prompt or imports dspy; the text of prompts and labels is never executed.
+`polish`, where somebody asks for it, has an LM write descriptions.
 """
 
+from .checks import Checking, checks_of_row
 from .draft import Unmapped
 from .labelled import load_inputs, load_labelled, write_examples
 from .lifting import Lifted, lift
+from .polish import Polished, polish
 from .project import find_project, make_project, project_settings
 from .prototype import REGISTERED, Prototype, plain_prototype, read_prototype
 from .source import write_source
 
 __all__ = [
     "REGISTERED",
+    "Checking",
     "Lifted",
+    "Polished",
     "Prototype",
     "Unmapped",
+    "checks_of_row",
     "find_project",
     "lift",
     "load_inputs",
     "load_labelled",
     "make_project",
     "plain_prototype",
+    "polish",
     "project_settings",
     "read_prototype",
     "write_examples",

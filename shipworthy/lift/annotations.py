@@ -109,6 +109,15 @@ def literal(value: Any) -> str:
     return quoted(value) if isinstance(value, str) else repr(value)
 
 
+def python_value(value: Any) -> str:
+    """A JSON value as a Python literal."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{quoted(key)}: {python_value(own)}" for key, own in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(python_value, value))}]"
+    return literal(value)
+
+
 def quoted(text: str) -> str:
     """Text as a string literal in double quotes, or in single ones where that saves escapes."""
     quote = "'" if text.count('"') > text.count("'") else '"'

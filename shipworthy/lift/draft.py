@@ -138,15 +138,17 @@ class Router:
 
 @dataclass(frozen=True)
 class Check:
-    """An assertion about an answer that can be run exactly.
+    """An assertion about an answer that can be run exactly, or a set of such.
 
     Attributes:
-        kind: its name in the format, such as `icontains`.
+        kind: its name in the format, such as `icontains`; `assert-set` for a set.
         value: what it compares with.
         row: index into the draft's rows, or None where it holds for all.
         where: its place, for people.
         weight: beside the other checks of the same row.
-        threshold: the most, or least, that `kind` allows, where it has one.
+        threshold: the most, or least, that `kind` allows, where it has one; of a set, the share
+            of its checks' weight that suffices.
+        checks: those of a set.
     """
 
     kind: str
@@ -155,6 +157,22 @@ class Check:
     where: str
     weight: float = 1.0
     threshold: float | None = None
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def single(self) -> tuple[Check, ...]:
+        """The check itself, or all that stand in the set."""
+        return tuple(one for inner in self.checks for one in inner.single) if self.checks else (self,)
+
+    def as_json(self) -> dict[str, Any]:
+        """As rows and recipes hold it, in promptfoo's words; what is as usual is left out."""
+        return {
+            "type": self.kind,
+            **({} if self.value is None else {"value": self.value}),
+            **({} if self.threshold is None else {"threshold": _short(self.threshold)}),
+            **({} if self.weight == 1.0 else {"weight": _short(self.weight)}),
+            **({"assert": [one.as_json() for one in self.checks]} if self.checks else {}),
+        }
 
 
 @dataclass(frozen=True)
@@ -173,6 +191,9 @@ class Draft:
     Attributes:
         steps: in an order in which they can run.
         rows: examples that the prototype brings, inputs and labels by name.
+        checks: what is asserted of answers.
+        thresholds: by row, or None for all rows, the share of its checks' weight that suffices.
+        whole: whether checks are of a JSON object with all outputs, even where there is one only.
         defaults: values of inputs where a row has none.
     """
 
@@ -180,6 +201,8 @@ class Draft:
     router: Router | None = None
     rows: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[Check, ...] = ()
+    thresholds: Mapping[int | None, float] = field(default_factory=dict)
+    whole: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
     unmapped: tuple[Unmapped, ...] = ()
 
@@ -187,3 +210,8 @@ class Draft:
 def one_step(name: str, messages: Sequence[Message], **stated: Any) -> Draft:
     """The draft of a single prompt."""
     return Draft((StepDraft(name, (Prompt(tuple(messages)),), **stated),))
+
+
+def _short(number: float) -> float:
+    """5 rather than 5.0."""
+    return int(number) if number.is_integer() else number

@@ -21,7 +21,12 @@ from .prototype import Prototype
 
 
 def load_labelled(
-    contract: Contract, table: Table, *, needs_classes: bool = True, also: Sequence[Field] = ()
+    contract: Contract,
+    table: Table,
+    *,
+    needs_classes: bool = True,
+    needs_labels: bool = True,
+    also: Sequence[Field] = (),
 ) -> list[dict[str, Any]]:
     """The rows' inputs and outputs as plain JSON values of their types.
 
@@ -33,8 +38,9 @@ def load_labelled(
         table: the rows as they were read.
         needs_classes: refuse rows that show one class only of a decision. They teach
             nothing, but they can be scored.
-        also: columns that are read too where there are any: what passes between a program's steps, and
-            outputs that may have none.
+        needs_labels: refuse rows without a label; else they lack it, and one class is enough.
+        also: columns that are read too where there are any: what passes between a program's steps,
+            outputs that may have none, and what a metric reads.
 
     Raises:
         ExamplesError: a column is missing; a value or label is empty or does not fit
@@ -47,12 +53,12 @@ def load_labelled(
     outputs = [
         field
         for field in contract.outputs
-        if field in given or not (given and (_is_text(field) or field.name in free))
+        if field in given or (needs_labels and not (given and (_is_text(field) or field.name in free)))
     ]
     own = {field.name for field in contract.outputs}
     more = [one for one in also if one.name in table.columns and one.name not in own]
-    rows = _typed(table, contract.inputs, [*outputs, *more])
-    if needs_classes:
+    rows = _typed(table, contract.inputs, [*outputs, *more], needs_labels=needs_labels)
+    if needs_classes and needs_labels:
         _check_classes(contract, rows, table.source)
     return rows
 
@@ -66,7 +72,9 @@ def load_inputs(contract: Contract, table: Table) -> list[dict[str, Any]]:
     return _typed(table, contract.inputs, ())
 
 
-def _typed(table: Table, inputs: Sequence[Field], outputs: Sequence[Field]) -> list[dict[str, Any]]:
+def _typed(
+    table: Table, inputs: Sequence[Field], outputs: Sequence[Field], *, needs_labels: bool = True
+) -> list[dict[str, Any]]:
     fields = [*inputs, *outputs]
     missing = [field.name for field in fields if field.name not in table.columns and _needed(field)]
     if missing:
@@ -81,8 +89,11 @@ def _typed(table: Table, inputs: Sequence[Field], outputs: Sequence[Field]) -> l
     for index, raw in enumerate(table.rows):
         row: dict[str, Any] = {}
         for field in fields:
+            is_label = field.name in labels
+            if is_label and not needs_labels and is_blank(raw.get(field.name)) and not _nullable(field):
+                continue
             try:
-                row[field.name] = _value(field, raw, is_label=field.name in labels)
+                row[field.name] = _value(field, raw, is_label=is_label)
             except ValueError as error:
                 bad.append((index, field.name, str(error)))
                 break
@@ -131,6 +142,7 @@ def write_examples(
     }
     fields = [f for step in lifted.steps for f in (*step.contract.inputs, *step.contract.outputs)]
     names = list(dict.fromkeys(field.name for field in fields))
+    names += [lifted.checking.column] if lifted.checking is not None else []
     files = {
         f"{name}.jsonl": "".join(f"{_line(row, names)}\n" for row in rows)
         for name, rows in splits.items()

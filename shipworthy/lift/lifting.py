@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import ExamplesError, PrototypeError
 from ..examples import Table
 from ..runtime import Contract, Demo, Field, label_text, nullable, plain_value
+from .checks import Checking, checking_of
 from .columns import Column, read_column, share_found, why_left_out
 from .describe import describe
 from .draft import Prompt, StepDraft, Tool, Unmapped
@@ -63,6 +64,8 @@ class Lifted:
         steps: in an order in which they can run.
         left_out: columns that are neither input nor output, and why.
         unmapped: parts of the prompt that were not understood or not carried over.
+        checking: how answers are scored by what the prototype asserts of them, where it does.
+        about: what the program does, in a line, where an LM was asked for one.
     """
 
     name: str
@@ -70,6 +73,8 @@ class Lifted:
     steps: tuple[LiftedStep, ...]
     left_out: Mapping[str, str]
     unmapped: tuple[Unmapped, ...] = ()
+    checking: Checking | None = None
+    about: str = ""
 
     @property
     def contract(self) -> Contract:
@@ -156,7 +161,16 @@ def lift(
     shown = inputs_of(step)
     typed = [_input(name, known, shown, prototype.defaults, table) for name in chosen]
     lifted = _step(step, Contract(tuple(typed), found.fields), {**chosen, **step.reasons, **found.reasons})
-    return Lifted(prototype.name, prototype, (lifted,), found.left_out, (*unmapped, *_to_connect(prototype)))
+    checked, told = checking_of(prototype, lifted.contract, table)
+    unmapped += told
+    return Lifted(
+        prototype.name,
+        prototype,
+        (lifted,),
+        found.left_out,
+        (*unmapped, *_to_connect(prototype)),
+        checked,
+    )
 
 
 def _several(prototype: Prototype) -> Lifted:

@@ -7,8 +7,10 @@ or the prototype's own code is not run, and neither is what would only resemble 
 from __future__ import annotations
 
 import functools
+import json
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +68,13 @@ WHY: Mapping[str, str] = {
 ELSE = "needs more of a run than the answer's text"
 SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 MARKS = ("{{", "{%", "{#")
+SET = "assert-set"
 MAX_SETS = 5
+APART = ("select-", "max-score")
+"""Kinds that promptfoo decides by all prompts' answers, and counts apart from a test's score."""
+NO_SHARE = "it is no number from 0 to 1"
+PARTLY = "some of its assertions cannot be run, so that it is held against the others' score"
+MOST = 1e300
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
 
@@ -80,25 +88,27 @@ class Asserted:
 
 
 def each(suite: Suite, asserted: Asserted, depth: int = 0) -> Iterator[Asserted]:
-    """Single assertions; those of a set count each by itself, its threshold is told."""
-    value = asserted.value
-    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+    """Single assertions, those within sets too."""
+    if not is_typed(asserted):
         suite.tell("assert", asserted.where, "an assertion without a type")
-    elif value["type"] != "assert-set":
+    elif asserted.value["type"] != SET:
         yield asserted
-    elif depth < MAX_SETS:
-        for key in others(value, {"type", "assert"}):
-            why = "each assertion of the set counts by itself"
-            suite.tell(f"assert-set.{key}", asserted.where, why)
-        for index, one in enumerate(value.get("assert") or ()):
-            place = f"{asserted.where}, assert {index + 1}"
-            yield from each(suite, Asserted(suite.resolved(one), place, asserted.transformed), depth + 1)
+    elif depth == MAX_SETS:
+        suite.tell(SET, asserted.where, f"stands in more than {MAX_SETS} other sets")
+    else:
+        for one in _members(suite, asserted):
+            yield from each(suite, one, depth + 1)
 
 
-def is_filled(asserted: Asserted) -> bool:
-    """Whether its value depends on the test's variables."""
-    value = asserted.value.get("value")
-    parts = value if isinstance(value, list) else [value]
+def is_typed(asserted: Asserted) -> bool:
+    """Whether it says what kind of assertion it is."""
+    return isinstance(asserted.value, Mapping) and isinstance(asserted.value.get("type"), str)
+
+
+def is_filled(suite: Suite, asserted: Asserted) -> bool:
+    """Whether its value, or one within the set that it is, depends on the test's variables."""
+    values = [one.value.get("value") for one in each(suite, asserted)]
+    parts = [part for value in values for part in (value if isinstance(value, list) else [value])]
     return any(isinstance(part, str) and mark in part for part in parts for mark in MARKS)
 
 
@@ -117,6 +127,56 @@ def check_of(suite: Suite, asserted: Asserted, values: Mapping[str, Any], row: i
     Raises:
         PrototypeError: a file that it names does not parse.
     """
+    return _check(suite, asserted, values, row, 0)
+
+
+def all_run(asserted: Iterable[Asserted], found: Iterable[Check | None]) -> bool:
+    """Whether all assertions that count towards a score became checks."""
+    return all(
+        check is not None
+        or not is_typed(one)
+        or one.value["type"].startswith(APART)
+        or _weight(one.value) == 0
+        for one, check in zip(asserted, found, strict=True)
+    )
+
+
+def _check(
+    suite: Suite, asserted: Asserted, values: Mapping[str, Any], row: int | None, depth: int
+) -> Check | None:
+    if not is_typed(asserted):
+        return None
+    if asserted.value["type"] == SET:
+        return _set(suite, asserted, values, row, depth) if depth < MAX_SETS else None
+    return _single(suite, asserted, values, row)
+
+
+def _set(
+    suite: Suite, asserted: Asserted, values: Mapping[str, Any], row: int | None, depth: int
+) -> Check | None:
+    """A set with those of its assertions that can be run."""
+    value, members = asserted.value, _members(suite, asserted)
+    for key in others(value, {"type", "assert", "threshold", "weight"}):
+        suite.tell(f"{SET}.{key}", asserted.where, "a setting of promptfoo's own report")
+    found = [_check(suite, one, values, row, depth + 1) for one in members]
+    kept = tuple(check for check in found if check is not None)
+    threshold = share(value.get("threshold"))
+    if value.get("threshold") is not None and threshold is None:
+        suite.tell(f"{SET}.threshold", asserted.where, NO_SHARE)
+    if threshold is not None and not all_run(members, found):
+        suite.tell(f"{SET}.threshold", asserted.where, PARTLY)
+    return Check(SET, None, row, asserted.where, _weight(value), threshold, kept) if kept else None
+
+
+def _members(suite: Suite, asserted: Asserted) -> list[Asserted]:
+    listed = asserted.value.get("assert")
+    return [
+        Asserted(suite.resolved(one), f"{asserted.where}, assert {index}", asserted.transformed)
+        for index, one in enumerate(listed if isinstance(listed, list) else [], 1)
+    ]
+
+
+def _single(suite: Suite, asserted: Asserted, values: Mapping[str, Any], row: int | None) -> Check | None:
     value = asserted.value
     kind = str(value["type"])
     base = kind.removeprefix("not-")
@@ -124,7 +184,7 @@ def check_of(suite: Suite, asserted: Asserted, values: Mapping[str, Any], row: i
     why = "" if base in EXACT else JUDGE if base.startswith("promptfoo:redteam") else WHY.get(base, ELSE)
     if not why and (value.get("transform") or (asserted.transformed and base not in MEASURED)):
         why = "checks what code of the prototype makes of the answer, and that is never executed"
-    wanted, threshold = None, _number(value.get("threshold"))
+    wanted, threshold = None, number(value.get("threshold"))
     if not why:
         try:
             wanted = _wanted(suite, value.get("value"), values, base=base, where=asserted.where)
@@ -138,8 +198,14 @@ def check_of(suite: Suite, asserted: Asserted, values: Mapping[str, Any], row: i
         return None
     for key in others(value, {"type", "value", "threshold", "weight", "transform"}):
         suite.tell(f"assert.{key}", asserted.where, "a setting of promptfoo's own report")
-    weight = _number(value.get("weight"))
-    return Check(kind, wanted, row, asserted.where, 1.0 if weight is None else weight, threshold)
+    plain = json.loads(json.dumps(wanted)) if isinstance(wanted, Mapping | list) else wanted
+    return Check(kind, plain, row, asserted.where, _weight(value), threshold)
+
+
+def _weight(value: Mapping[str, Any]) -> float:
+    """Of an assertion; one that is no share of a score counts as usual."""
+    weight = number(value.get("weight"))
+    return weight if weight is not None and weight >= 0 else 1.0
 
 
 def _wanted(suite: Suite, value: Any, values: Mapping[str, Any], *, base: str, where: str) -> Any:
@@ -168,6 +234,10 @@ def _wanted(suite: Suite, value: Any, values: Mapping[str, Any], *, base: str, w
 
 def _problem(base: str, wanted: Any, threshold: float | None) -> str:
     """Why an assertion cannot be run, or empty."""
+    try:
+        json.dumps(wanted, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return "its value is nothing that JSON can hold"
     if base in MEASURED:
         return "" if threshold is not None else "it has no threshold"
     if base in SCHEMATA:
@@ -193,8 +263,8 @@ def _is_sought(value: Any) -> bool:
 def _is_count(value: Any) -> bool:
     if isinstance(value, Mapping):
         ends = [value[key] for key in ("min", "max") if key in value]
-        return bool(ends) and all(_number(end) is not None for end in ends) and ends == sorted(ends)
-    return _number(value) is not None or (isinstance(value, str) and value.strip().isdecimal())
+        return bool(ends) and all(number(end) is not None for end in ends) and ends == sorted(ends)
+    return number(value) is not None or (isinstance(value, str) and value.strip().isdecimal())
 
 
 def _problem_of_schema(schema: Any) -> str:
@@ -225,8 +295,17 @@ def _problem_of_pattern(pattern: str) -> str:
     return ""
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def number(value: Any) -> float | None:
+    """A finite number, or None."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > MOST:
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def share(value: Any) -> float | None:
+    """A share of a score, from 0 to 1, or None."""
+    found = number(value)
+    return found if found is not None and 0 <= found <= 1 else None
 
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from ..runtime import Field
 from .draft import Check, Draft, Message, Prompt, StepDraft
 from .files import Files
 from .names import problem_of_field
-from .promptfoo_assertions import Asserted, check_of, each, is_filled, wanted_variable
+from .promptfoo_assertions import PARTLY, Asserted, all_run, check_of, each, is_filled, wanted_variable
 from .promptfoo_files import CODE, Parsed, Suite, mapping, others
 from .promptfoo_prompts import read_prompts
 from .promptfoo_tests import Case, Cases, read_cases
@@ -116,8 +116,9 @@ class _Drafting:
             name for prompt in prompts for message in prompt.messages for name in message.template.inputs
         )
         self.prompts = tuple(self.renamed(prompt) for prompt in prompts)
-        self.defaults = tuple(one for found in cases.default_asserts for one in each(suite, found))
-        self.own = [tuple(one for found in case.asserts for one in each(suite, found)) for case in cases.rows]
+        self.defaults = self.single(cases.default_asserts)
+        self.own = [self.single(case.asserts) for case in cases.rows]
+        self.whole = False
 
     def draft(self, name: str) -> Draft:
         """The step, its rows and checks."""
@@ -129,10 +130,18 @@ class _Drafting:
         ]
         self.tell_the_rest()
         checks = tuple(self.checks())
+        stated: dict[int | None, float | None] = {None: self.cases.default_threshold}
+        stated.update((index, case.threshold) for index, case in enumerate(self.cases.rows))
         step = StepDraft(name, self.prompts, outputs=tuple(outputs.values()), reasons=reasons)
         defaults = self.row(Case(self.cases.default_vars, (), ""))
         return Draft(
-            (step,), rows=tuple(rows), checks=checks, defaults=defaults, unmapped=self.suite.unmapped()
+            (step,),
+            rows=tuple(rows),
+            checks=checks,
+            thresholds={row: threshold for row, threshold in stated.items() if threshold is not None},
+            whole=self.whole,
+            defaults=defaults,
+            unmapped=self.suite.unmapped(),
         )
 
     def renamed(self, prompt: Prompt) -> Prompt:
@@ -149,8 +158,12 @@ class _Drafting:
         """The variables that prompts use, by the names of the inputs."""
         return {self.names.name(key, wanted=key): case.vars[key] for key in self.inputs if key in case.vars}
 
+    def single(self, asserts: Iterable[Asserted]) -> tuple[Asserted, ...]:
+        """Single assertions, those within sets too."""
+        return tuple(one for found in asserts for one in each(self.suite, found))
+
     def asserts(self, index: int) -> Iterable[Asserted]:
-        """All that is asserted of a row's answer, the defaults' last."""
+        """All that is asserted of a row's answer, one by one, the defaults' last."""
         with_defaults = self.cases.rows[index].with_defaults
         return (*self.own[index], *(self.defaults if with_defaults else ()))
 
@@ -171,7 +184,11 @@ class _Drafting:
                 label = {answer if single else name: case.vars[name] for name in wanted[index]}
             for one in self.asserts(index):
                 value = one.value.get("value")
-                stated = value is not None and not is_filled(one) and not str(value).startswith("file://")
+                stated = (
+                    value is not None
+                    and not is_filled(self.suite, one)
+                    and not str(value).startswith("file://")
+                )
                 if stated and one.value["type"] == "equals":
                     label.setdefault(answer, value)
             labels.append({self.output(name): value for name, value in label.items()})
@@ -195,6 +212,7 @@ class _Drafting:
             for label, own in zip(labels, spread, strict=True):
                 label.clear()
                 label.update(own)
+            self.whole = True
             return fields, dict.fromkeys(fields, "the JSON Schema that the answer must meet")
         values: dict[str, list[Any]] = {}
         for label in labels:
@@ -247,18 +265,20 @@ class _Drafting:
 
     def checks(self) -> Iterable[Check]:
         """Assertions that run: of the defaults once where they are the same for every row."""
+        defaults = self.cases.default_asserts
         everywhere = all(case.with_defaults for case in self.cases.rows)
-        shared = [one for one in self.defaults if everywhere and not is_filled(one)]
-        for one in shared:
-            check = check_of(self.suite, one, {}, None)
-            if check is not None:
-                yield check
+        shared = [one for one in defaults if everywhere and not is_filled(self.suite, one)]
+        found = [check_of(self.suite, one, {}, None) for one in shared]
+        whole = all_run(shared, found)
+        yield from filter(None, found)
         for index, case in enumerate(self.cases.rows):
-            for one in self.asserts(index):
-                if not any(one is own for own in shared):
-                    check = check_of(self.suite, one, case.vars, index)
-                    if check is not None:
-                        yield check
+            more = [one for one in defaults if case.with_defaults and one not in shared]
+            own = [*case.asserts, *more]
+            found = [check_of(self.suite, one, case.vars, index) for one in own]
+            yield from filter(None, found)
+            counted = case.threshold if case.threshold is not None else self.cases.default_threshold
+            if counted is not None and not (whole and all_run(own, found)):
+                self.suite.tell("threshold", case.where, PARTLY)
 
     def tell_the_rest(self) -> None:
         """Variables that are neither input nor label, built-in ones, and names that were changed."""

@@ -10,12 +10,12 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import PrototypeError
-from .promptfoo_assertions import EXACT, LISTS, Asserted
+from .promptfoo_assertions import EXACT, LISTS, NO_SHARE, Asserted, share
 from .promptfoo_assertions import WHY as ASSERTIONS
 from .promptfoo_files import CODE, Parsed, Suite, file_path, mapping, others
 from .promptfoo_prompts import rows_of
@@ -31,7 +31,7 @@ WHY = {
     "options.postprocess": "changes the answer by code before it is checked, which is never executed",
     "options.transformVars": CODE,
     "assertScoringFunction": CODE,
-    "threshold": "a part of the checks that suffices; here each check counts by itself",
+    "threshold": NO_SHARE,
     "provider": "the LM is chosen when the program is compiled",
     "providers": "the LM is chosen when the program is compiled",
     "providerOutput": "an answer recorded beforehand; give such answers as --prototype-answers",
@@ -43,21 +43,26 @@ ELSE = "a setting of promptfoo's own run"
 
 @dataclass(frozen=True)
 class Case:
-    """One row of variables with what is asserted of its answer, the defaults' assertions aside."""
+    """One row of variables with what is asserted of its answer, the defaults' assertions aside.
+
+    `threshold` is the share of the assertions' weight that suffices, where the test states one.
+    """
 
     vars: Mapping[str, Any]
     asserts: tuple[Asserted, ...]
     where: str
     with_defaults: bool = True
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
 class Cases:
-    """All rows; `default_vars` and `default_asserts` are those of `defaultTest`."""
+    """All rows; `default_vars` and the like are those of `defaultTest`."""
 
     rows: tuple[Case, ...]
     default_vars: Mapping[str, Any] = field(default_factory=dict)
     default_asserts: tuple[Asserted, ...] = ()
+    default_threshold: float | None = None
 
 
 def read_cases(suite: Suite, config: Parsed) -> Cases:
@@ -97,7 +102,7 @@ class _Reader:
             rows.extend(self.combinations(case, expand, MAX_ROWS - len(rows)))
         asserts = self.asserts(default, transformed)
         plain = {key: value for key, value in default_vars.items() if not _is_reference(value)}
-        return Cases(tuple(rows), plain, asserts)
+        return Cases(tuple(rows), plain, asserts, share(default.value.get("threshold")))
 
     def default(self) -> _Test:
         value = self.suite.resolved(self.config.value.get("defaultTest"))
@@ -171,6 +176,8 @@ class _Reader:
             if re.fullmatch(r"__expected\d*", key):
                 if str(value).strip():
                     found["assert"].append(assertion_of(str(value)))
+            elif key == "__threshold" and (threshold := _decimal(value)) is not None:
+                found["threshold"] = threshold
             elif key.startswith("__"):
                 if str(value).strip():
                     self.suite.tell(key, where, WHY.get(key.removeprefix("__"), ELSE))
@@ -219,12 +226,15 @@ class _Reader:
         asserts = [found for part in parts for found in self.asserts(part, transformed or any(changed))]
         options = {key: value for part in parts for key, value in mapping(part.value.get("options")).items()}
         merged = {**default_vars, **own}
-        case = Case(merged, tuple(asserts), test.at(), not options.get("disableDefaultAsserts"))
+        stated = [found for part in parts if (found := share(part.value.get("threshold"))) is not None]
+        with_defaults = not options.get("disableDefaultAsserts")
+        case = Case(merged, tuple(asserts), test.at(), with_defaults, stated[-1] if stated else None)
         return case, not options.get("disableVarExpansion")
 
     def settings(self, test: _Test, what: str) -> bool:
         """Tell a test's settings; whether one of them changes the answer before it is checked."""
-        for key in others(test.value, {"vars", "assert", "options"}):
+        stated = share(test.value.get("threshold")) is not None
+        for key in others(test.value, {"vars", "assert", "options", *(["threshold"] if stated else [])}):
             self.suite.tell(f"{what}.{key}", test.at(key), WHY.get(key, ELSE))
         options = mapping(test.value.get("options"))
         for key in others(options, {"disableVarExpansion", "disableDefaultAsserts"}):
@@ -265,9 +275,7 @@ class _Reader:
                 where=case.where,
             )
         return [
-            Case(
-                filled(dict(zip(options, chosen, strict=True))), case.asserts, case.where, case.with_defaults
-            )
+            replace(case, vars=filled(dict(zip(options, chosen, strict=True))))
             for chosen in itertools.product(*options.values())
         ]
 
@@ -317,6 +325,14 @@ def filled(values: dict[str, Any]) -> dict[str, Any]:
         if not again:
             break
     return values
+
+
+def _decimal(cell: Any) -> float | None:
+    """A number, as a table's cell holds it."""
+    try:
+        return share(float(cell))
+    except (TypeError, ValueError):
+        return None
 
 
 def _standing(place: str) -> Callable[..., str]:

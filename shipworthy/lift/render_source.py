@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..runtime import Contract, Field, may_stand_in_text, plain_value
-from .annotations import INDENT, WIDTH, Annotations, escaped, literal, names_within, quoted
+from .annotations import INDENT, WIDTH, Annotations, escaped, names_within, python_value, quoted
 from .draft import Tool
 from .lifting import Lifted, LiftedStep
 from .names import class_name
+from .render_checks import metric_lines
 
 ORDER = {
     "Annotated": "typing",
@@ -88,7 +89,7 @@ def _one_predictor(lifted: Lifted, step: LiftedStep, inputs: Mapping[str, str]) 
     demos = [f"{INDENT * 2}self.{name}.demos = [", *_demos(step, INDENT * 3), f"{INDENT * 2}]"]
     return [
         f"class {_program_of(lifted)}(dspy.Module):",
-        f'{INDENT}"""Answers the contract in one call."""',
+        *docstring(lifted.about or "Answers the contract in one call."),
         "",
         f"{INDENT}def __init__(self) -> None:",
         f"{INDENT * 2}super().__init__()",
@@ -113,7 +114,7 @@ def _wired(lifted: Lifted) -> list[str]:
         lines.append(f"{INDENT}{step.name} = sw.step({_class_of(lifted, step)}{when})")
     return [
         f"class {_program_of(lifted)}(sw.Steps):",
-        *docstring(f"Answers the contract in {len(lifted.steps)} steps."),
+        *docstring(lifted.about or f"Answers the contract in {len(lifted.steps)} steps."),
         "",
         *lines,
     ]
@@ -131,15 +132,6 @@ def _demos(step: LiftedStep, indent: str) -> list[str]:
         parts = [f"{name}={python_value(plain_value(value))}" for name, value in values.items()]
         found += [*_call(f"{indent}dspy.Example(", parts, "),")]
     return found
-
-
-def python_value(value: Any) -> str:
-    """A JSON value as a Python literal."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{quoted(key)}: {python_value(own)}" for key, own in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(python_value, value))}]"
-    return literal(value)
 
 
 def _tool(tool: Tool, annotations: Annotations) -> list[str]:
@@ -170,7 +162,7 @@ def recipe_source(lifted: Lifted) -> str:
     values = [own for step in lifted.steps for own in step.contract.values]
     passes += ["sw.Spans()"] if any(may_stand_in_text(own) for own in values) else []
     lines = _call(f"{INDENT}passes=[", passes, "],")
-    body = ["recipe = sw.Recipe(", *lines, f'{INDENT}metric="exact",', ")"]
+    body = ["recipe = sw.Recipe(", *lines, *metric_lines(lifted.checking, INDENT), ")"]
     if others and len(lifted.steps) == 1:
         one_line = f"OTHERS = ({quoted(others[0])},)"
         short = len(others) == 1 and "\n" not in others[0] and len(one_line) <= WIDTH

@@ -85,10 +85,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Contract:
-    """Inputs and outputs, in order."""
+    """Inputs and outputs, in order.
+
+    Attributes:
+        generated: names of outputs that have labels to choose from, and are generated all the same,
+            since there are no rows to learn a decision from; no part of what `as_json` writes.
+    """
 
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
+    generated: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         names = [field.name for field in (*self.inputs, *self.outputs)]
@@ -101,7 +107,9 @@ class Contract:
     @property
     def decisions(self) -> tuple[Field, ...]:
         """Outputs that are Literal, enum or bool."""
-        return tuple(field for field in self.outputs if field.choices is not None)
+        return tuple(
+            field for field in self.outputs if field.choices is not None and field.name not in self.generated
+        )
 
     @property
     def primary(self) -> Field:
@@ -115,7 +123,7 @@ class Contract:
     @property
     def values(self) -> tuple[Field, ...]:
         """Outputs of any other type, which are generated."""
-        return tuple(field for field in self.outputs if field.choices is None)
+        return tuple(field for field in self.outputs if field.choices is None or field.name in self.generated)
 
     @property
     def digest(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import (
@@ -282,8 +283,11 @@ class StepSpec(Data):
 
     @property
     def contract(self) -> Contract:
-        """Inputs and outputs with their types."""
-        return Contract.from_json({"inputs": self.inputs, "outputs": self.outputs})
+        """Inputs and outputs with their types; of its decisions, those that are generated."""
+        found = Contract.from_json({"inputs": self.inputs, "outputs": self.outputs})
+        if self.decide is None or self.generate is None:
+            return found
+        return replace(found, generated=frozenset(self.generate.outputs))
 
     @property
     def calls(self) -> int:

@@ -1,5 +1,6 @@
 """Numbers that one can stand on: metrics, evaluation and statistics, without opinions."""
 
+from .checks import Checks, speaks_of_answers
 from .columns import RowResult
 from .evaluate import Many, Row, evaluate
 from .metrics import (
@@ -40,13 +41,16 @@ from .metrics import (
     Weighted,
     accuracy,
     cohens_kappa,
+    columns_of,
     confusion,
     function_json,
+    labels_of,
     macro_f1,
     mean_cost,
     metric_for,
     metric_named,
     metric_of,
+    needs_labels,
     not_,
     per_class,
     same_value,
@@ -111,6 +115,7 @@ __all__ = [
     "Any",
     "AnytimeMean",
     "Check",
+    "Checks",
     "ClassFigures",
     "Comparison",
     "Confusion",
@@ -164,6 +169,7 @@ __all__ = [
     "clopper_pearson",
     "clustered_bootstrap",
     "cohens_kappa",
+    "columns_of",
     "confusion",
     "empirical_bernstein_sequence",
     "evaluate",
@@ -175,6 +181,7 @@ __all__ = [
     "gate_p",
     "gate_power",
     "holm",
+    "labels_of",
     "log_wealth",
     "look_level",
     "macro_f1",
@@ -187,6 +194,7 @@ __all__ = [
     "metric_of",
     "minimum_detectable",
     "multiclass_brier",
+    "needs_labels",
     "newcombe_interval",
     "non_inferiority",
     "not_",
@@ -203,6 +211,7 @@ __all__ = [
     "same_value",
     "sample_size",
     "slices",
+    "speaks_of_answers",
     "superiority",
     "tango_interval",
     "threshold_with_guarantee",

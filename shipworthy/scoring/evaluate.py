@@ -20,8 +20,8 @@ from ..examples import digest_of
 from ..runtime import Answer, Outcome, plain_value
 from .checkpoint import Checkpoint
 from .columns import Results, RowResult
-from .metrics import Failure, Metric, RowScore
-from .metrics.base import failure_of
+from .metrics import Failure, Metric, RowScore, columns_of, labels_of, needs_labels
+from .metrics.base import failure_of, score_of
 from .results import Evaluation
 
 __all__ = ["Evaluation", "RowResult", "evaluate"]
@@ -64,7 +64,7 @@ def evaluate(
         answer_many: gives an outcome for each row, in order.
         rows: typed rows with inputs and labels; any iterable.
         outputs: names of the labels.
-        metric: says how good an answer is.
+        metric: says how good an answer is. Rows may lack labels where it needs none.
         on_row: told the number of rows done.
         inputs: columns that the metric sees as inputs; by default all that are no outputs.
         cancelled: an event, or a function that says whether to stop; asked between rows.
@@ -196,15 +196,16 @@ class _Work:
                 where=where,
             )
         missing = [name for name in self.outputs if name not in row]
-        if missing:
+        if missing and needs_labels(self.metric):
             raise ExamplesError(
                 f"the row has no label {', '.join(map(repr, missing))}",
                 hint=f"add the column; the row has {', '.join(map(str, row))}",
                 where=where,
             )
-        names = self.inputs if self.inputs is not None else [name for name in row if name not in self.outputs]
+        own = {*self.outputs, *(field.name for field in columns_of(self.metric))}
+        names = self.inputs if self.inputs is not None else [name for name in row if name not in own]
         inputs = {name: _plain(row.get(name)) for name in names}
-        labels = {name: _plain(row[name]) for name in self.outputs}
+        labels = {name: _plain(value) for name, value in labels_of(self.metric, row, self.outputs).items()}
         if self.kept is None or self.digest is None:
             return _Task(index, labels, inputs, "", None)
         key = hashlib.sha256(self.digest(row).encode()).hexdigest()
@@ -215,7 +216,8 @@ class _Work:
         while self._tasks and (known := self._tasks[0].known) is not None:
             task = self._tasks.popleft()
             if known.failure is not None and known.outputs is not None:
-                known = replace(known, **_scored(_score(self.metric, known.outputs, task)))
+                took = {"ms": known.ms, "usd": known.usd}
+                known = replace(known, **_scored(_score(self.metric, known.outputs, task, **took)))
             self._finish(known)
 
     def _finish_answered(self, task: _Task, outcome: Outcome[Answer]) -> None:
@@ -227,7 +229,8 @@ class _Work:
         else:
             answered = _answered(task, outcome.unwrap(), self._usd_of)
             try:
-                score = _score(self.metric, answered["outputs"], task)
+                took = {"ms": answered["ms"], "usd": answered["usd"]}
+                score = _score(self.metric, answered["outputs"], task, **took)
             except OutsideError as error:
                 # The judge is down, but the answer is paid for: it is kept, to be scored when it is up.
                 self._keep(task, RowResult(**answered, **_scored(_failed(task, error))))
@@ -269,14 +272,16 @@ def _answered(task: _Task, answer: Answer, usd_of: Callable[[Answer], float | No
     }
 
 
-def _score(metric: Metric, given: Mapping[str, Any], task: _Task) -> RowScore:
+def _score(
+    metric: Metric, given: Mapping[str, Any], task: _Task, *, ms: float | None, usd: float | None
+) -> RowScore:
     """The metric's score; whatever goes wrong in it is a failure, and not the program's fault.
 
     Raises:
         OutsideError: what the metric asks is down, which is no fault of the row.
     """
     try:
-        score = metric.score(given, task.labels, task.inputs)
+        score = score_of(metric, given, task.labels, task.inputs, ms=ms, usd=usd)
         _check(score)
     except OutsideError:
         raise

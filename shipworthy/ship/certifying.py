@@ -8,19 +8,20 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from ..compiler import Gate, gate_of
 from ..evidence import Certificate, facts_of, markdown_of, page_of, read_by_hand, row_digest, with_readiness
 from ..evidence import certify as make_certificate
-from ..examples import atomic_folder, load_table, redact_value, rows_digest
-from ..lift import find_project, load_labelled, project_settings
+from ..examples import atomic_folder, redact_value, rows_digest
+from ..lift import find_project, project_settings
 from ..registry import Registry, tracking_uri
 from ..runtime import Progress, load_artifact, plain_value
 from ..scoring import Metric
-from .metrics import certifying_metric
+from .metrics import certifying_metric, stated_metric
 from .notebook import default_progress
 from .results import Certified
-from .rows import read_split, unfit_rows
+from .rows import given_rows, read_split, unfit_rows
 from .state import artifact_of, lineage, opponent_of, prototype_of, recorded
 
 
@@ -57,19 +58,18 @@ def certify(
     loaded = load_artifact(artifact)
     name = loaded.name
     contract = loaded.contract
-    rows = (
-        load_labelled(
-            contract, load_table(test, may_be_empty=True), needs_classes=False, also=loaded.computed
-        )
-        if test
-        else read_split(home, name, contract, "test", also=loaded.computed)
-    )
-    unfit = unfit_rows(home, name, contract, out_of_scope)
-    train = read_split(home, name, contract, "train", needed=False, also=loaded.computed)
-    train += read_split(home, name, contract, "dev", needed=False, also=loaded.computed)
-    prototype = prototype_of(home, name, against)
     provenance = json.loads((artifact / "provenance.json").read_bytes())
     recipe = provenance.get("recipe", {})
+    stated = stated_metric(recipe.get("metric", "exact"), metric, home, loaded)
+    reads: dict[str, Any] = {"also": loaded.computed, "metric": stated}
+    if test:
+        rows = given_rows(contract, test, needs_classes=False, may_be_empty=True, **reads)
+    else:
+        rows = read_split(home, name, contract, "test", **reads)
+    unfit = unfit_rows(home, name, contract, out_of_scope)
+    train = read_split(home, name, contract, "train", needed=False, **reads)
+    train += read_split(home, name, contract, "dev", needed=False, **reads)
+    prototype = prototype_of(home, name, against)
     settings = project_settings(home)
     gate = gate_of(Gate.parse(recipe.get("gate", {}), where=f"{artifact}: the recipe's gate"), settings)
     by_hand = read_by_hand(settings)
@@ -96,7 +96,7 @@ def certify(
             train,
             rows,
             lm=model,
-            metric=certifying_metric(recipe.get("metric", "exact"), metric, home, loaded, rows),
+            metric=certifying_metric(stated, loaded, rows),
             look=look,
             quick=quick,
             target=float(recipe.get("target", 0.9)),

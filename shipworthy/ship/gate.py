@@ -22,10 +22,9 @@ def hold_against(champion: Program, version: int, gate: Gate, certificate: Certi
     measured = certificate.measured
     if measured is None:
         return False, f"nothing was measured, so nothing can be compared with the champion, version {version}"
-    rows = [{**row["inputs"], **row["labels"]} for row in certificate.rows]
-    theirs = evaluate(
-        champion.answer_many, rows, outputs=list(certificate.rows[0]["labels"]), metric=measured.metric
-    )
+    rows = [{**row["inputs"], **row["labels"], **row.get("beside", {})} for row in certificate.rows]
+    outputs = list(dict.fromkeys(name for row in certificate.rows for name in row["labels"]))
+    theirs = evaluate(champion.answer_many, rows, outputs=outputs or measured.outputs, metric=measured.metric)
     level = look_level(int(certificate.data["look"]))
     difference = paired_rows(measured.compiled, theirs).difference(level=level)
     ok = difference.mean >= gate.champion_mean and difference.ci[0] > gate.champion_lower

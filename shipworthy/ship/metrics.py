@@ -28,24 +28,18 @@ def metric(name: str) -> Callable[[Any, Any], bool]:
     return score
 
 
-def certifying_metric(
-    stated: Any, given: Metric | None, home: Path, program: Program, rows: Sequence[Mapping[str, Any]]
-) -> Metric | str:
-    """The metric that a program was compiled for, or a sentence that says why nothing can be measured.
+def stated_metric(stated: Any, given: Metric | None, home: Path, program: Program) -> Metric | str:
+    """The metric that a program was compiled for: a name, or the object itself.
 
     Args:
         stated: what its provenance says: a name, or a metric's JSON.
         given: the metric itself, where the caller has it; else the recipe's in the project is taken.
-        rows: to be scored.
 
     Raises:
         ScoringError: the metric is not at hand, or it is another one by now.
     """
     if isinstance(stated, str):
-        try:
-            return metric_of(given or stated, program.contract.outputs, rows)
-        except ScoringError as error:
-            return f"{error.message}; {error.hint}"
+        return given or stated
     found = given or _recipes(home, program.name)
     if found is None or found.as_json() != stated:
         raise ScoringError(
@@ -54,6 +48,16 @@ def certifying_metric(
             hint="certify it in its project, compile it again, or pass the metric: certify(..., metric=...)",
         )
     return found
+
+
+def certifying_metric(
+    metric: Metric | str, program: Program, rows: Sequence[Mapping[str, Any]]
+) -> Metric | str:
+    """The metric for these rows, or a sentence that says why nothing can be measured."""
+    try:
+        return metric_of(metric, program.contract.outputs, rows)
+    except ScoringError as error:
+        return f"{error.message}; {error.hint}"
 
 
 def _recipes(home: Path, name: str) -> Metric | None:

@@ -24,7 +24,7 @@ from ..compiler import (
     source_of,
 )
 from ..errors import ArtifactError, ExamplesError, InputError, NameTakenError
-from ..examples import Splits, atomic_write, load_table, rows_digest
+from ..examples import atomic_write, load_table, rows_digest
 from ..lift import (
     find_project,
     make_project,
@@ -39,9 +39,11 @@ from ..runtime import Progress, load_artifact, plain_value
 from .certifying import certify
 from .gate import hold_against
 from .notebook import default_progress
+from .own_rows import keeps_rows, own_rows
+from .polishing import polished
 from .reports import write_report
 from .results import Certified, Lift, Shipped
-from .rows import given_rows, own_rows, prepare, prompt_notes, read_split
+from .rows import given_rows, prepare, prompt_notes, read_split
 from .state import (
     home_of,
     is_prototype,
@@ -77,15 +79,19 @@ def lift(
     seed: int = 0,
     new_contract: bool = False,
     drop_contradictions: bool = False,
+    polish: bool = False,
+    lm: str = "local",
     progress: Progress | None = None,
 ) -> Lift:
     """Lift a prototype to a typed contract, and write it as source; see `shipworthy lift --help`.
 
     Args:
         prompt: name or line of the one to lift, where a Python file holds several.
+        polish: have an LM describe what the prototype describes nowhere; lm: which one. Else none is asked.
 
     Raises:
         PrototypeError, ExamplesError: what was given cannot be used; nothing is written.
+        OutsideError: the LM that is to polish fails; nothing is written.
         SourceError: files that a person has changed would be overwritten.
         StorageError: the disk.
     """
@@ -94,7 +100,6 @@ def lift(
     table = load_table(examples) if examples is not None else None
     lifted = infer(read, table, inputs=inputs, outputs=outputs)
     progress.say(lifted.describe())
-    splits, notes = Splits((), (), ()), list[str]()
     if table is not None:
         held = load_table(test) if test is not None else None
         splits, notes = prepare(
@@ -108,19 +113,22 @@ def lift(
     elif test is not None:
         raise ExamplesError("test rows without examples to learn from", hint="give EXAMPLES too")
     else:
-        own, notes = own_rows(lifted)
-        splits = Splits(tuple(own), (), ())
+        splits, notes = own_rows(lifted, seed=seed)
     notes += prompt_notes(lifted.instruction)
+    project = project_for(Path(into) if into else None, lifted.name)
+    kept = table is None and not new_contract and keeps_rows(lifted, splits, project)
+    if kept and splits.train:
+        notes.append(f"data/{lifted.name} keeps the rows that it has; --new-contract replaces them")
     for note in notes:
         progress.say(note)
-    project = project_for(Path(into) if into else None, lifted.name)
+    lifted, texts = polished(lifted, lm, progress) if polish else (lifted, None)
     files = write_source(lifted, project, overwrite=new_contract)
     files = make_project(project, lifted.name) + files
-    if table is not None or splits.train:
+    if table is not None or (splits.train and not kept):
         source = table.source if table is not None else read.path
         files += write_examples(lifted, splits.train, splits.dev, splits.test, project, source=source)
     count = len(splits.train) + len(splits.dev) + len(splits.test)
-    return Lift(lifted, project, tuple(files), count, tuple(notes))
+    return Lift(lifted, project, tuple(files), count, tuple(notes), texts)
 
 
 def compile(
@@ -160,14 +168,17 @@ def compile(
     dev: list[dict[str, Any]] = []
     if isinstance(program, str):
         source = load_source(home, program)
-        rows = read_split(home, source.name, source.contract, "train", needed=False, also=source.labels)
-        dev = read_split(home, source.name, source.contract, "dev", needed=False, also=source.labels)
+    elif train is None:
+        raise ExamplesError("no training rows", hint="give train=rows, or a file of them")
     else:
-        if train is None:
-            raise ExamplesError("no training rows", hint="give train=rows, or a file of them")
         source = source_of(program, name=name or type(program).__name__.lower(), recipe=recipe)
-        rows = given_rows(source.contract, train, also=source.labels)
     recipe = with_options(recipe or source.recipe, level, budget)
+    reads: dict[str, Any] = {"also": source.labels, "metric": recipe.metric}
+    if train is None or isinstance(program, str):
+        rows = read_split(home, source.name, source.contract, "train", needed=False, **reads)
+        dev = read_split(home, source.name, source.contract, "dev", needed=False, **reads)
+    else:
+        rows = given_rows(source.contract, train, **reads)
     state = home / ".shipworthy"
     identity = ["compile", recipe.as_json(), seed, *source.identity]
     identity += [rows_digest(plain_value(rows)), rows_digest(plain_value(dev))]
@@ -234,9 +245,10 @@ def ship(
     if is_prototype(prototype):
         if examples is None:
             format, chosen = lifting.get("format"), lifting.get("prompt")
-            called = read_prototype(prototype, name=name, format=format, chosen=chosen).name
+            found = read_prototype(prototype, name=name, format=format, chosen=chosen)
             folder = into or project
-            need_examples(project_for(Path(folder) if folder else None, called), called)
+            if not found.draft.rows:
+                need_examples(project_for(Path(folder) if folder else None, found.name), found.name)
         lifted = lift(
             prototype,
             examples,
@@ -245,6 +257,7 @@ def ship(
             test=test,
             seed=seed,
             new_contract=new_contract,
+            lm=lm,
             progress=progress,
             **lifting,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from ..compiler import Budget, Plan, load_source, plan_of
 from ..lift import find_project
@@ -29,8 +30,9 @@ def plan(
     home = Path(project) if project else find_project(Path.cwd()) or Path.cwd()
     source = load_source(home, program)
     source = dataclasses.replace(source, recipe=with_options(source.recipe, level, budget))
-    train = read_split(home, source.name, source.contract, "train", also=source.labels)
-    dev = read_split(home, source.name, source.contract, "dev", needed=False, also=source.labels)
+    reads: dict[str, Any] = {"also": source.labels, "metric": source.recipe.metric}
+    train = read_split(home, source.name, source.contract, "train", **reads)
+    dev = read_split(home, source.name, source.contract, "dev", needed=False, **reads)
     price = price_of(home, lm)
     per_token = price.input / 1e6 if price else None
     return plan_of(source, train, dev, lm=lm, usd_per_token=per_token, reflects=reflect_lm is not None)

@@ -10,22 +10,27 @@ from typing import Any
 
 from ..compiler import Compiled
 from ..evidence import Certificate
-from ..lift import Lifted
+from ..lift import Lifted, Polished
 from ..runtime import object_schema
 
 
 @dataclass(frozen=True)
 class Lift:
-    """What lifting made: the contract that was inferred, and the files written."""
+    """What lifting made: the contract that was inferred, and the files written.
+
+    `polished` holds the texts that an LM wrote; None where none was asked.
+    """
 
     lifted: Lifted
     project: Path
     files: tuple[Path, ...]
     examples: int
     notes: tuple[str, ...]
+    polished: tuple[Polished, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The keys of `lift --json`."""
+        texts = self.polished
         lifted, draft = self.lifted, self.lifted.prototype.draft
         steps = [
             {
@@ -38,7 +43,7 @@ class Lift:
             }
             for step in lifted.steps
         ]
-        checks = dict.fromkeys(check.kind for check in draft.checks)
+        checks = dict.fromkeys(one.kind for check in draft.checks for one in check.single)
         return {
             "name": lifted.name,
             "format": lifted.prototype.format,
@@ -50,6 +55,7 @@ class Lift:
             "metrics": ["exact", *(field.name for field in lifted.contract.outputs), *checks],
             "files": [str(path.absolute()) for path in self.files],
             "unmapped": [dataclasses.asdict(one) for one in lifted.unmapped],
+            "polished": None if texts is None else [{"what": one.what, "text": one.text} for one in texts],
         }
 
 

@@ -20,8 +20,9 @@ from ..examples import (
     load_table,
     split_rows,
 )
-from ..lift import Lifted, load_inputs, load_labelled
+from ..lift import load_inputs, load_labelled
 from ..runtime import Contract, Field
+from ..scoring import Metric, columns_of, needs_labels
 
 Rows = list[dict[str, Any]]
 SPLITS = ("train", "dev", "test")
@@ -40,23 +41,6 @@ THEN: tuple[Kind, ...] = (
     "near_duplicate",
 )
 """What is looked for in the splits, and only said: whether it is a fault is for a person to judge."""
-
-
-def own_rows(lifted: Lifted) -> tuple[Rows, list[str]]:
-    """Examples with labels that the prototype brings itself, typed, and what the user should know of them."""
-    names = [field.name for field in lifted.contract.outputs]
-    given = lifted.prototype.draft.rows
-    rows = [dict(row) for row in given if any(row.get(name) is not None for name in names)]
-    if not rows:
-        return [], []
-    columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    table = Table(columns, tuple(rows), tuple(range(1, len(rows) + 1)), lifted.prototype.path)
-    try:
-        typed = load_labelled(lifted.contract, table, needs_classes=False)
-    except ExamplesError as error:
-        return [], [f"the prototype's own examples do not fit its contract, and are left out: {error}"]
-    few = f"{len(typed)} examples of the prototype's own were kept: give EXAMPLES to compile and certify with"
-    return typed, [few]
 
 
 def prompt_notes(instruction: str) -> list[str]:
@@ -133,8 +117,11 @@ def read_split(
     *,
     needed: bool = True,
     also: Sequence[Field] = (),
+    metric: Metric | str | None = None,
 ) -> Rows:
-    """The rows of a split of a project's program, typed; `also` as in `load_labelled`.
+    """The rows of a split of a project's program, typed, with what the metric reads of them.
+
+    `also` as in `load_labelled`.
 
     Raises:
         NotFoundError: it is needed and not there.
@@ -150,7 +137,7 @@ def read_split(
             where=str(path),
         )
     table = load_table(path, may_be_empty=split == "test")  # which the certificate says
-    return load_labelled(contract, table, needs_classes=split == "train", also=also)
+    return _labelled(contract, table, needs_classes=split == "train", also=also, metric=metric)
 
 
 def unfit_rows(project: Path, name: str, contract: Contract, given: str | Path | None) -> Rows:
@@ -170,24 +157,42 @@ def given_rows(
     rows: Sequence[Mapping[str, Any]] | str | Path,
     *,
     needs_classes: bool = True,
+    may_be_empty: bool = False,
     also: Sequence[Field] = (),
+    metric: Metric | str | None = None,
 ) -> Rows:
-    """Rows that a caller gives in Python, or a file of them, typed; `also` as in `load_labelled`.
+    """Rows that a caller gives in Python, or a file of them, typed, with what the metric reads of them.
+
+    `also` as in `load_labelled`.
 
     Raises:
         ExamplesError: a row does not fit the contract.
     """
     if isinstance(rows, str | Path):
-        return load_labelled(contract, load_table(rows), needs_classes=needs_classes, also=also)
+        table = load_table(rows, may_be_empty=may_be_empty)
+        return _labelled(contract, table, needs_classes=needs_classes, also=also, metric=metric)
     plain = tuple(dict(row) for row in rows)
     columns = tuple(dict.fromkeys(key for row in plain for key in row))
     table = Table(columns, plain, tuple(range(1, len(plain) + 1)), "rows")
-    return load_labelled(contract, table, needs_classes=needs_classes, also=also)
+    return _labelled(contract, table, needs_classes=needs_classes, also=also, metric=metric)
 
 
 def split_path(project: Path, name: str, split: str) -> Path:
     """Where a split lies."""
     return project / "data" / name / f"{split}.jsonl"
+
+
+def _labelled(
+    contract: Contract,
+    table: Table,
+    *,
+    needs_classes: bool,
+    also: Sequence[Field],
+    metric: Metric | str | None,
+) -> Rows:
+    columns = (*also, *columns_of(metric))
+    needed = needs_labels(metric)
+    return load_labelled(contract, table, needs_classes=needs_classes, needs_labels=needed, also=columns)
 
 
 def _cleaned(report: Report, n_train: int, place: Callable[[int], str]) -> tuple[set[int], list[str]]:

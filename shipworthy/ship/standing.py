@@ -11,7 +11,7 @@ from typing import Any
 
 from ..compiler import Gate, Source, gate_of, load_source, made_of
 from ..errors import ArtifactError, NotFoundError
-from ..evidence import judge, row_digest
+from ..evidence import beside_digest, judge, row_digest
 from ..lift import find_project, project_settings
 from ..runtime import load_artifact
 from .rows import read_split
@@ -85,8 +85,9 @@ def _changes(home: Path, source: Source, digest: str) -> Iterator[str]:
     if then is None:
         yield f"what {source.name} was compiled from is not on record: {again}"
         return
-    train = read_split(home, source.name, source.contract, "train", also=source.labels)
-    dev = read_split(home, source.name, source.contract, "dev", needed=False, also=source.labels)
+    reads: dict[str, Any] = {"also": source.labels, "metric": source.recipe.metric}
+    train = read_split(home, source.name, source.contract, "train", **reads)
+    dev = read_split(home, source.name, source.contract, "dev", needed=False, **reads)
     now = made_of(source, train, dev)
     for key, what in CHANGED.items():
         if then[key] != now[key]:
@@ -96,11 +97,12 @@ def _changes(home: Path, source: Source, digest: str) -> Iterator[str]:
 def _certified_otherwise(home: Path, source: Source, folder: Path, data: dict[str, Any]) -> Iterator[str]:
     """What the certificate rests on that is another now."""
     again = f"shipworthy certify {source.name}"
-    rows = read_split(home, source.name, source.contract, "test", needed=False, also=source.labels)
-    now = Counter(row_digest(row, source.contract) for row in rows)
+    contract, metric = source.contract, source.recipe.metric
+    rows = read_split(home, source.name, contract, "test", needed=False, also=source.labels, metric=metric)
+    now = Counter((row_digest(row, contract), beside_digest(row, metric)) for row in rows)
     try:
         lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()
-        then = Counter(json.loads(line)["digest"] for line in lines)
+        then = Counter((row["digest"], row.get("beside_sha256")) for row in map(json.loads, lines))
     except (OSError, ValueError, KeyError, TypeError):
         yield f"the rows of the certificate cannot be read: {again}"
         return

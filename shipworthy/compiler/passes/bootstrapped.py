@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ScoringError
 from ...runtime import Field, Heads, ordered_map, plain_value, run_step
-from ...scoring import Metric, metric_of
+from ...scoring import Metric, labels_of, metric_of
 from ..draft import Context, Draft, Row
 from .coverage import groups_of, similarity
 from .rollout import generating
@@ -95,7 +95,7 @@ def _answered(
             found.append(None)
             continue
         said = plain_value(dict(outcome.unwrap()))
-        labels = plain_value({own.name: row[own.name] for own in contract.outputs if own.name in row})
+        labels = plain_value(labels_of(metric, row, [own.name for own in contract.outputs]))
         inputs = plain_value({own.name: row[own.name] for own in contract.inputs})
         right = metric.score(said, labels, inputs).right
         found.append({**row, **{own.name: said[own.name] for own in lacking}} if right else None)

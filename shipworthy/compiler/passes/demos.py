@@ -102,7 +102,8 @@ class Demos:
         if draft.readouts:
             raise InputError("demos must be chosen before the readout is fitted", hint="reorder the passes")
         # A demo is kept in the artifact and sent with every call: a row with a key in it must not be one.
-        usable = [row for row in draft.train if not holds_secret(row)]
+        labelled = draft.labelled
+        usable = [row for row in labelled if not holds_secret(row)]
 
         def demos_of(rows: Sequence[Row]) -> list[Demo]:
             order = np.random.default_rng(context.seed).permutation(len(rows))
@@ -120,7 +121,7 @@ class Demos:
         if len(draft.demos) < len(chosen):
             draft.notes.append(f"only {len(draft.demos)} of {len(chosen)} demos fit into the context")
         draft.notes.append(f"{len(draft.demos)} demos in the prompt")
-        if held := len(draft.train) - len(usable):
+        if held := len(labelled) - len(usable):
             draft.notes.append(f"rows with what looks like a secret in them are never demos ({held} of them)")
 
     def _choose(self, usable: list[Row], draft: Draft, context: Context) -> list[Row]:

@@ -250,15 +250,17 @@ class _Run:
 
     def _rollout(self, row: Row, outcome: Outcome[Mapping[str, Any]]) -> _Rollout:
         inputs = {own.name: _shown(row[own.name]) for own in self._draft.contract.inputs}
-        labels = {own.name: _shown(row[own.name]) for own in self._outputs}
+        labels = {own.name: _shown(row[own.name]) for own in self._outputs if own.name in row}
         if outcome.error is not None:  # an answer that cannot be used is a wrong one
             right = "; ".join(f"{name} is {label}" for name, label in labels.items())
-            feedback = f"The answer could not be used: {outcome.error.message}. Right would be: {right}."
+            feedback = f"The answer could not be used: {outcome.error.message}."
+            if right:
+                feedback += f" Right would be: {right}."
             return _Rollout(inputs, "(no usable answer)", 0.0, feedback)
         answer = outcome.unwrap()
         score = score_of(self._metric, answer, row)
         said = {name: _shown(value) for name, value in answer.items()}
-        lines = [_judged(name, said[name], labels[name], score.by_output.get(name)) for name in said]
+        lines = [_judged(name, said[name], labels[name], score.by_output.get(name)) for name in labels]
         value = float(score.value or 0.0)
         return _Rollout(inputs, said, value, "\n".join([*lines, f"The score is {value:.2f} of 1."]))
 

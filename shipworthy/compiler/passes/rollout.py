@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import ScoringError
 from ...runtime import Contract, Demo, Field, Generate, StepSpec, plain_value
-from ...scoring import Metric, RowScore
+from ...scoring import Metric, RowScore, labels_of
 from ..draft import Draft, Row
 
 MAX_TOKENS = 512
@@ -34,7 +34,7 @@ def score_of(metric: Metric, answer: Mapping[str, Any], row: Row) -> RowScore:
     Raises:
         ScoringError: the metric fails on it.
     """
-    labels = plain_value({name: row[name] for name in answer if name in row})
+    labels = plain_value(labels_of(metric, row, answer))
     score = metric.score(plain_value(dict(answer)), labels, plain_value(row))
     if score.value is None:
         raise ScoringError(

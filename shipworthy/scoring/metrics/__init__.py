@@ -6,7 +6,7 @@ output, row metrics (`Metric`) a row; `corpus` functions summarise whole columns
 
 from .agreement import Agreement, cohens_kappa
 from .assertions import All, Any, Check, Contains, Equals, Length, Matches, Not, StartsWith, not_
-from .base import Failure, Metric, RowScore, ValueMetric
+from .base import Failure, Metric, RowScore, ValueMetric, columns_of, labels_of, needs_labels
 from .corpus import (
     ClassFigures,
     Confusion,
@@ -66,13 +66,16 @@ __all__ = [
     "Weighted",
     "accuracy",
     "cohens_kappa",
+    "columns_of",
     "confusion",
     "function_json",
+    "labels_of",
     "macro_f1",
     "mean_cost",
     "metric_for",
     "metric_named",
     "metric_of",
+    "needs_labels",
     "not_",
     "per_class",
     "same_value",

@@ -12,7 +12,7 @@ import datetime
 import math
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from ...errors import ScoringError
-from ...runtime import plain_value
+from ...runtime import Field, plain_value
 
 MAX_TRACEBACK = 2000
 MAX_MESSAGE = 500
@@ -75,6 +75,9 @@ class RowScore:
 
 class Metric(Protocol):
     """What recipes and `evaluate` take: it scores a row.
+
+    A metric may have more, which `columns_of`, `needs_labels`, `score_of` and `metric_of` ask for:
+    `columns`, `needs_labels`, `measured` and `bound_to`, as `Checks` has them.
 
     Attributes:
         name: as recipes name it.
@@ -133,6 +136,39 @@ class Described:
     def as_json(self) -> dict[str, Any]:
         """Name, version and parameters."""
         return {"name": self.name, "version": self.version, "parameters": parameters_of(self)}
+
+
+def columns_of(metric: Any) -> tuple[Field, ...]:
+    """Columns of a row that a metric reads beside inputs and labels; they reach it among the labels."""
+    return tuple(getattr(metric, "columns", ()))
+
+
+def needs_labels(metric: Any) -> bool:
+    """Whether a metric, or what is named one, can score no row without labels of its outputs."""
+    return bool(getattr(metric, "needs_labels", True))
+
+
+def labels_of(metric: Any, row: Mapping[str, Any], outputs: Iterable[str]) -> dict[str, Any]:
+    """What says which answer to a row is right: its labels of these outputs, and the metric's own columns."""
+    names = (*outputs, *(field.name for field in columns_of(metric)))
+    return {name: row[name] for name in names if name in row}
+
+
+def score_of(
+    metric: Metric,
+    answer: Mapping[str, Any],
+    labels: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    *,
+    ms: float | None,
+    usd: float | None,
+) -> RowScore:
+    """The score of an answer that took so many milliseconds and US$, for a metric that looks at these."""
+    measured = getattr(metric, "measured", None)
+    if measured is None:
+        return metric.score(answer, labels, inputs)
+    found: RowScore = measured(answer, labels, inputs, ms=ms, usd=usd)
+    return found
 
 
 def parameters_of(metric: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def metric_of(
 
     Args:
         metric: `exact` (every output right that any row has a label for), the name of one
-            output (that one right), or a metric, which is taken as it is.
+            output (that one right), or a metric, which is taken as it is, or as it binds itself to
+            outputs and rows.
         fields: the program's outputs; each that counts is scored by its `metric_for`.
         rows: with labels, for outputs that are text.
 
@@ -75,7 +76,9 @@ def metric_of(
         ScoringError: an output that counts cannot be scored by default.
     """
     if not isinstance(metric, str):
-        return metric
+        bind = getattr(metric, "bound_to", None)
+        bound: Metric = bind(fields, rows) if callable(bind) else metric
+        return bound
     named = metric_named(metric, tuple(field.name for field in fields))
     labelled = [field.name for field in fields if any(field.name in row for row in rows)]
     counted = named.outputs or tuple(labelled or (field.name for field in fields))
