@@ -537,7 +537,7 @@ class TestUglyInput:
         draft = lifted(
             self.crew(tmp_path, "For {order-id}, {class}, {City} and {city}; {{discussion}}; {not this}; {}")
         )
-        assert inputs(draft) == ["order_id", "class_value", "City", "city_2", "discussion"]
+        assert inputs(draft) == ["order_id", "class_", "City", "city_2", "discussion"]
         assert "renamed to order_id" in why(draft, "{order-id}")
         assert "keyword" in why(draft, "{class}")
         assert "in case only" in why(draft, "{city}")

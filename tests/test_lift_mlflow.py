@@ -54,10 +54,10 @@ def test_a_text_prompt_is_read_by_version_and_by_alias(registry: str) -> None:
     first = read(registry, "prompts:/sum-up/1")
     assert first.steps == read(registry, "prompts:/sum-up@live").steps
     assert first.steps[0].name == name_of("prompts:/sum-up/1") == "sum_up"
-    assert rendered(first, text="{{it}}", class_value=5) == (
+    assert rendered(first, text="{{it}}", class_=5) == (
         ("user", "Sum up {{it}} in 5 words. {single} {{ not a slot }} 🙂 שלום"),
     )
-    assert first.unmapped[0].why.startswith("renamed to class_value: it is a Python keyword")
+    assert first.unmapped[0].why.startswith("renamed to class_: it is a Python keyword")
     assert rendered(read(registry, "prompts:/sum-up@latest"), text="x") == (("user", "Be brief: x"),)
 
 

@@ -336,10 +336,10 @@ def test_slots_that_python_cannot_name_are_renamed_in_texts_and_in_templates() -
       {"role": "user", "content": "{{ config }} {{ q }}"}]"""
     prompt = step_of(template).prompts[0]
     names = [name for message in prompt.messages for name in message.template.inputs]
-    assert names == ["class_value", "config_value", "q"]
-    values = {"class_value": "x", "config_value": "y", "q": "z"}
+    assert names == ["class_", "config_", "q"]
+    values = {"class_": "x", "config_": "y", "q": "z"}
     assert prompt.render(values) == (("system", "x"), ("user", "y z"))
-    assert told(template)["class"][1].startswith("renamed to class_value: ")
+    assert told(template)["class"][1].startswith("renamed to class_: ")
 
 
 def test_one_way_of_spelling_slots_holds_for_all_messages_of_a_file() -> None:

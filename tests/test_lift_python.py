@@ -319,7 +319,7 @@ def test_names_that_clash_or_are_keywords_are_renamed_and_told(tmp_path: Path) -
     assert list(found.steps[0].prompts[0].messages[0].template.inputs) == [
         "text",
         "text_2",
-        "class_value",
+        "class_",
         "Text_3",
     ]
     assert sum("renamed to" in part.why for part in found.unmapped) == 3

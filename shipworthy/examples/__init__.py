@@ -21,7 +21,7 @@ from .checks import (
 )
 from .digest import canonical_json, digest_of, rows_digest
 from .files import atomic_folder, atomic_write, decode_text, folder_lock, storage_errors
-from .load import Table, load_table, parse_json_line
+from .load import Table, load_table, parse_json_line, read_csv
 from .perturb import PERTURBATIONS, Perturbation, clashes, harmless_text
 from .split import Splits, split_rows
 
@@ -50,6 +50,7 @@ __all__ = [
     "holds_secret",
     "load_table",
     "parse_json_line",
+    "read_csv",
     "redact",
     "redact_value",
     "rows_digest",

@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ExamplesError
+from ..errors import ExamplesError, InputError
 from .files import decode_text
 
 MAX_BYTES = 1 << 30
@@ -65,7 +66,7 @@ def load_table(path: str | Path, *, may_be_empty: bool = False) -> Table:
     elif kind == "jsonl":
         columns, rows, lines = _read_json_lines(text, str(path))
     else:
-        columns, rows, lines = _read_csv(text, str(path), "\t" if kind == "tsv" else ",")
+        columns, rows, lines = read_csv(text, str(path), delimiter="\t" if kind == "tsv" else ",")
     if not rows and not may_be_empty:
         raise ExamplesError(
             "there are no rows", hint="give at least a few labelled examples", where=str(path)
@@ -109,7 +110,15 @@ def _read_text(path: Path) -> str:
 Rows = tuple[list[str], list[dict[str, Any]], list[int]]
 
 
-def _read_csv(text: str, source: str, delimiter: str) -> Rows:
+def read_csv(
+    text: str, source: str, *, delimiter: str = ",", error: type[InputError] = ExamplesError
+) -> Rows:
+    """Columns, rows and, for each row, the line on which it starts; blank lines aside.
+
+    Raises:
+        InputError: of the kind given: it is not well-formed, a row has other columns than the header, or
+            a column has no name or another one's.
+    """
     csv.field_size_limit(1 << 27)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
@@ -122,32 +131,32 @@ def _read_csv(text: str, source: str, delimiter: str) -> Rows:
             if not any(cell.strip() for cell in cells):
                 continue
             if header is None:
-                header = _header(cells, f"{source}:{line}")
+                header = _header(cells, f"{source}:{line}", error)
                 continue
             if len(cells) != len(header):
-                raise ExamplesError(
+                raise error(
                     f"{len(cells)} cells where the header has {len(header)}",
                     hint="look for a stray quote or separator; a cell that holds one must stand in quotes",
                     where=f"{source}:{line}",
                 )
             rows.append(dict(zip(header, cells, strict=True)))
             lines.append(line)
-    except csv.Error as error:
-        raise ExamplesError(
-            f"not well-formed CSV: {error}",
+    except csv.Error as problem:
+        raise error(
+            f"not well-formed CSV: {problem}",
             hint="look for a stray quote; a quote inside a quoted cell is written twice",
             where=f"{source}:{start}",
-        ) from error
+        ) from problem
     return header or [], rows, lines
 
 
-def _header(cells: list[str], where: str) -> list[str]:
+def _header(cells: list[str], where: str, error: type[InputError]) -> list[str]:
     header = [cell.strip() for cell in cells]
-    for name in header:
+    for name, times in Counter(header).items():
         if not name:
-            raise ExamplesError("a column has no name", hint="name every column", where=where)
-        if header.count(name) > 1:
-            raise ExamplesError(f"two columns are called {name!r}", hint="rename one", where=where)
+            raise error("a column has no name", hint="name every column", where=where)
+        if times > 1:
+            raise error(f"two columns are called {name!r}", hint="rename one", where=where)
     return header
 
 

@@ -129,13 +129,12 @@ def escaped(text: str, *, keep: str = "") -> str:
 
     Quotes are left to the caller; characters of `keep` stand as they are.
     """
-    return "".join(char if char in keep else _escaped(char) for char in text)
+    odd = {ord(char): _escaped(char) for char in {*text} - {*keep} if char == "\\" or not char.isprintable()}
+    return text.translate(odd) if odd else text
 
 
 def _escaped(char: str) -> str:
     if char in ESCAPES:
         return ESCAPES[char]
-    if char.isprintable():
-        return char
     code = ord(char)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..runtime import Field
-from .names import problem_of_field
-from .schema_words import free_name
+from .names import Names
 from .schemas import Normalised, fields_of, normalised
 
 ANSWER = "answer"
@@ -29,8 +28,7 @@ def answer_of(schema: Mapping[str, Any], *, where: str, taken: Collection[str]) 
         return fields_of(schema, where=where, taken=taken)
     stated = {key: value for key, value in whole.items() if key != "description"}
     about = " ".join(str(whole.get("description", "")).split())
-    name = free_name(ANSWER, problem_of_field, set(taken)) if ANSWER in taken else ANSWER
-    return Normalised((Field(name, stated, about),), left_out)
+    return Normalised((Field(Names(taken).take(ANSWER), stated, about),), left_out)
 
 
 def names_before(read: Normalised) -> dict[str, str]:

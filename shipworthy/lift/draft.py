@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from ..runtime import Demo, Field
@@ -125,6 +126,15 @@ class StepDraft:
     tools: tuple[Tool, ...] = ()
     guardrails: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+
+    @cached_property
+    def shown(self) -> Mapping[str, Schema]:
+        """The inputs of the prompt in use, by name, with what its templates show of their types."""
+        found: dict[str, Schema] = {}
+        for message in self.prompts[0].messages:
+            for name, schema in message.template.inputs.items():
+                found.setdefault(name, schema)
+        return found
 
 
 @dataclass(frozen=True)

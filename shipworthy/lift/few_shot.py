@@ -14,8 +14,8 @@ from typing import Any
 from ..runtime import Demo, Field
 from .draft import Template
 from .infer import schema_of
+from .names import Names, field_name
 from .pieces import Piece, Slot
-from .slot_names import python_name
 
 LABEL = re.compile(r"(?:^|\n)[ \t#*>_-]*([^\W\d_][^\n:：]{0,40}?)[ \t*_]*[:：][ \t*_]*\n?[ \t]*$")
 MAX_LABEL_WORDS = 4
@@ -66,13 +66,12 @@ def roles_of(example: Template, around: Sequence[Template]) -> Roles:
             inputs[left.pop(0)] = name
     last = label_before_end(around[0].pieces()) if around else ""
     outputs: dict[str, str] = {}
+    taken = Names(inputs.values())
     for key in left:
         label = labelled[key] or (last if key == left[-1] else "")
         if last and len(left) == 1:
             label = last
-        outputs[key] = _free(
-            python_name(label).lower() if label else key, [*inputs.values(), *outputs.values()]
-        )
+        outputs[key] = taken.take(field_name(label).lower() if label else key)
     return Roles(inputs, outputs)
 
 
@@ -107,13 +106,3 @@ def _same_label(key: str, label: str, name: str, own: str) -> bool:
 
 def _same_name(key: str, label: str, name: str, own: str) -> bool:
     return key == name
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    folded = [one.casefold() for one in taken]
-    number = 2
-    free = name
-    while free.casefold() in folded:
-        free = f"{name}_{number}"
-        number += 1
-    return free

@@ -13,10 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import RowInputError
+from .line_numbers import Lines
 from .pieces import Piece, Slot
 from .plain_template import shown
 
 MAX_SLOT_WORDS = 4
+BRACE = re.compile(r"[{}]")
 SLOT = re.compile(r"\{([^{}!:\n]*)(?:!([rsa]))?(?::([^{}\n]*))?\}")
 NUMBER = re.compile(r"[^%]*[eEfFgG%]")
 INTEGER = re.compile(r".*[bcdoxX]")
@@ -100,14 +102,15 @@ def parse_format(text: str) -> Parsed:
     it is most often JSON that somebody forgot to escape.
     """
     found = Parsed()
+    lines = Lines(text)
     literal: list[str] = []
     at = 0
 
     def tell(spelling: str, why: str) -> None:
-        found.told.append((spelling, text.count("\n", 0, at) + 1, why))
+        found.told.append((spelling, lines.number(at), why))
 
     while at < len(text):
-        brace = re.compile(r"[{}]").search(text, at)
+        brace = BRACE.search(text, at)
         if brace is None:
             literal.append(text[at:])
             break

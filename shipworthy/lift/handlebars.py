@@ -16,6 +16,7 @@ from typing import NoReturn
 from ..errors import PrototypeError
 from .handlebars_nodes import Block, Call, Comment, Expression, Literal, Node, Partial, Path, Show, Text
 from .handlebars_space import trim
+from .jinja_checks import check_size
 
 MAX_DEPTH = 50
 
@@ -30,8 +31,9 @@ def parse_handlebars(text: str, *, where: str, first_line: int = 1) -> list[Node
 
     Raises:
         PrototypeError: a tag is not closed, opens what nothing closes, or is none that is read
-            here; `where` says the line.
+            here; `where` says the line. Or there are over 5,000.
     """
+    check_size(text, where)
     parser = _Parser(text, where, first_line)
     nodes, end = parser.program(0)
     if end is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,35 @@ class Loop:
             return code
         self.saved[f"{self.item}_{name}"] = code
         return f"{self.item}_{name}"
+
+
+class LoopNames:
+    """Names for what loops run over, and for their counters: none that the template's own could be taken for.
+
+    Attributes:
+        given: those handed out.
+    """
+
+    def __init__(self) -> None:
+        self.given: set[str] = set()
+        self._starts: set[str] = set()
+        self._numbers: dict[str, int] = {}
+
+    def avoid(self, words: Iterable[str]) -> None:
+        """Names of the template's own, with what stands in them before an underscore."""
+        for word in words:
+            self._starts.update((word, *(word[:at] for at, char in enumerate(word) if char == "_")))
+
+    def new(self, wanted: str) -> str:
+        """A name like the wanted one."""
+        plain = wanted.isidentifier() and wanted not in JINJA_WORDS
+        name = base = (wanted.lstrip("_") if plain else "") or "item"
+        while name in self._starts:
+            self._numbers[base] = self._numbers.get(base, 1) + 1
+            name = f"{base}_{self._numbers[base]}"
+        self.given.add(name)
+        self.avoid([name])
+        return name
 
 
 @dataclass(frozen=True)

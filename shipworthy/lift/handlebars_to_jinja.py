@@ -28,7 +28,18 @@ from .handlebars_nodes import (
     first_names,
     simple_name,
 )
-from .handlebars_scope import COUNTERS, JINJA_WORDS, Loop, Schema, Scope, Value, literal, quoted, singular
+from .handlebars_scope import (
+    COUNTERS,
+    JINJA_WORDS,
+    Loop,
+    LoopNames,
+    Schema,
+    Scope,
+    Value,
+    literal,
+    quoted,
+    singular,
+)
 from .jinja_writer import JinjaWriter
 from .slot_names import SlotNames
 
@@ -81,7 +92,7 @@ def translate(
             no meaning here; `where` says the line.
     """
     translator = _Translator(names, schema, partial, where, JinjaWriter(where))
-    translator.words = first_names(nodes) | set(schema.get("properties", {}))
+    translator.loops.avoid(first_names(nodes) | set(schema.get("properties", {})))
     translator.emit(nodes, Scope(None))
     translator.out.message_ends("user")
     return Translation(translator.out.messages, translator.told)
@@ -96,8 +107,7 @@ class _Translator:
     out: JinjaWriter
     told: list[tuple[str, str, str]] = field(default_factory=list)
     depth: int = 0
-    words: set[str] = field(default_factory=set)
-    loops: set[str] = field(default_factory=set)
+    loops: LoopNames = field(default_factory=LoopNames)
     partials: list[str] = field(default_factory=list)
     read: int = 0
 
@@ -216,7 +226,7 @@ class _Translator:
         return Value(self._input(name), own)
 
     def _input(self, name: str, *, key: str = "") -> str:
-        wanted = f"{name}_value" if name in JINJA_WORDS or name in self.loops else name
+        wanted = f"{name}_" if name in JINJA_WORDS or name in self.loops.given else name
         return self.names.name(key or name, wanted=wanted)
 
     def _everything(self, line: int) -> Value:
@@ -325,8 +335,8 @@ class _Translator:
 
     def _each(self, block: Block, values: Value, scope: Scope) -> None:
         mapping = values.kind == "object" or (values.kind != "array" and asks_for_key(block))
-        item = self._loop_name(block.names[0] if block.names else singular(values.code))
-        key = self._loop_name(f"{item}_key") if mapping else ""
+        item = self.loops.new(block.names[0] if block.names else singular(values.code))
+        key = self.loops.new(f"{item}_key") if mapping else ""
         loop = Loop(item, key)
         one = values.item(item)
         # A loop inside has counters of its own, so one that has a name is kept under it.
@@ -363,15 +373,6 @@ class _Translator:
             hint = f"write {{{{#if {name}}}}}, {{{{#each {name}}}}} or {{{{#with {name}}}}}"
             self.fail(block.line, f"what {{{{#{name}}}}} does depends on the value, of unknown type", hint)
 
-    def _loop_name(self, wanted: str) -> str:
-        base = wanted if wanted.isidentifier() and wanted not in JINJA_WORDS else "item"
-        base = base.lstrip("_") or "item"
-        name, number = base, 2
-        while any(f"{word}_".startswith(f"{name}_") for word in self.loops | self.words):
-            name, number = f"{base}_{number}", number + 1
-        self.loops.add(name)
-        return name
-
     # Partials
 
     def _insert(self, node: Partial, scope: Scope) -> None:
@@ -390,7 +391,7 @@ class _Translator:
             inner = Scope(self._found(call.params[0], scope, node.line), scope, None)
         if given:
             inner = Scope(inner.value, inner.around, inner.loop, inner.named, {**inner.given, **given})
-        self.words |= first_names(nodes)
+        self.loops.avoid(first_names(nodes))
         self.partials.append(name)
         before, self.where = self.where, file
         with self.out.indented(node.indent):

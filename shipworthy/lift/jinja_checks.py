@@ -19,6 +19,21 @@ METHODS = word_set(
 FUNCTIONS = word_set("caller dict loop namespace range")
 FILES = {"Include": "include", "Import": "import", "FromImport": "from … import", "Extends": "extends"}
 MAX_FACTOR = 10_000
+MAX_TAGS = 5000
+
+
+def check_size(text: str, where: str) -> None:
+    """Refuse a template of more tags than a person would write: each costs time to read and to fill.
+
+    Raises:
+        PrototypeError: there are over 5,000.
+    """
+    if text.count("{{") + text.count("{%") > MAX_TAGS:
+        raise PrototypeError(
+            f"the template has over {MAX_TAGS:,} tags",
+            hint="write what repeats as a loop over an input",
+            where=where,
+        )
 
 
 def check(tree: Any, dialect: Dialect, where: str) -> None:

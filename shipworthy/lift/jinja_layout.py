@@ -31,30 +31,70 @@ def in_line(parts: Iterable[tuple[str, str]]) -> str:
 
 def laid_out(items: Sequence[Item]) -> str:
     """Text and blocks as one text."""
-    out = ""
+    page = _Page()
     eats_newline = False
     for index, item in enumerate(items):
         if isinstance(item, str):
             if eats_newline and item:
                 item = re.sub(r"^[ \t]*\n", "", item)
                 eats_newline = False
-            out += item
-            continue
-        line = out[out.rfind("\n") + 1 :]
-        if not item.parts:
-            if not line.strip():
-                out, eats_newline = out[: len(out) - len(line)], True
-        elif item.flat and (line.strip() or _followsin_line(items[index + 1 :])):
-            out = _spaced(out, in_line(item.parts))
+            page.add(item)
+        elif not item.parts:
+            if not page.has_words:
+                page.line, eats_newline = [], True
+        elif item.flat and (page.has_words or _follows_in_line(items, index + 1)):
+            words = in_line(item.parts)
+            touches = words.startswith("[") and page.end and not page.end[-1].isspace()
+            page.add(f" {words}" if touches else words)
         else:
-            out = _with_lines(out, item)
+            _add_lines(page, item)
             eats_newline = True
-    return out
+    return page.text
 
 
-def _followsin_line(items: Sequence[Item]) -> bool:
+class _Page:
+    """A text that grows, in parts: those of whole lines, and those of the line that is being written."""
+
+    def __init__(self) -> None:
+        self.whole: list[str] = []
+        self.line: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "".join([*self.whole, *self.line])
+
+    @property
+    def end(self) -> str:
+        """The last characters, or none; no part is empty."""
+        return "".join([*self.whole[-2:], *self.line[-2:]])[-2:]
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the line that is being written is more than blanks."""
+        return any(not part.isspace() for part in self.line)
+
+    def add(self, text: str) -> None:
+        """Text behind what is there."""
+        before, newline, after = text.rpartition("\n")
+        if newline:
+            self.whole += [*self.line, f"{before}\n"]
+            self.line = []
+        if after:
+            self.line.append(after)
+
+    def strip(self) -> None:
+        """No blanks at the end of the line."""
+        while self.line:
+            last = self.line.pop().rstrip(" \t")
+            if last:
+                self.line.append(last)
+                return
+
+
+def _follows_in_line(items: Sequence[Item], start: int) -> bool:
     """Whether words follow before the line ends."""
-    for item in items:
+    for index in range(start, len(items)):
+        item = items[index]
         if isinstance(item, Block):
             if not item.flat:
                 return False
@@ -67,16 +107,14 @@ def _followsin_line(items: Sequence[Item]) -> bool:
     return False
 
 
-def _spaced(out: str, words: str) -> str:
-    return f"{out} {words}" if out and not out[-1].isspace() and words.startswith("[") else out + words
-
-
-def _with_lines(out: str, block: Block) -> str:
+def _add_lines(page: _Page, block: Block) -> None:
     """A block on lines of its own."""
-    gap = "\n" if block.parts[0][1].startswith("\n\n") and not out.endswith("\n\n") else ""
-    out = out.rstrip(" \t")
-    lines = [f"{out}\n{gap}" if out and not out.endswith("\n") else f"{out}{gap}" if out else ""]
+    gap = block.parts[0][1].startswith("\n\n") and page.end != "\n\n"
+    page.strip()
+    if page.line:
+        page.add("\n")
+    if gap and page.end:
+        page.add("\n")
     for head, text in block.parts:
         body = textwrap.dedent(re.sub(r"^(?:[ \t]*\n)+", "", text)).rstrip()
-        lines.append(f"{head}\n{textwrap.indent(body, '  ')}\n" if head else f"{body}\n")
-    return "".join(lines)
+        page.add(f"{head}\n{textwrap.indent(body, '  ')}\n" if head else f"{body}\n")

@@ -22,6 +22,8 @@ from .jinja_dialects import Dialect, filters_of, printed, tests_of
 if TYPE_CHECKING:
     from jinja2 import Environment, Template, Undefined, nodes
 
+Token = tuple[int, str, str]
+"""Line, kind and text."""
 MAX_OUTPUT = 10_000_000
 """Characters of a filled template."""
 MAX_ITEMS = 1_000_000
@@ -106,6 +108,22 @@ def environment(dialect: Dialect) -> Environment:
         "range": _range,
     }
     return made
+
+
+def parsed(source: str, dialect: Dialect) -> tuple[nodes.Template, list[Token]]:
+    """A template as a tree, and as the tokens that it was made of.
+
+    Raises:
+        jinja2.TemplateSyntaxError: it does not parse.
+    """
+    from jinja2.lexer import TokenStream
+    from jinja2.parser import Parser
+
+    made = environment(dialect)
+    tokens = list(made.lex(source))
+    parser = Parser(made, "")
+    parser.stream = TokenStream(made.lexer.wrap(iter(tokens)), None, None)
+    return parser.parse(), tokens
 
 
 def compiled(tree: nodes.Template, dialect: Dialect) -> Template:

@@ -7,19 +7,25 @@ stands in `jinja_checks`, and what one row may cost in `jinja_sandbox`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PrototypeError, RowInputError
-from .jinja_checks import check
+from .jinja_checks import check, check_size
 from .jinja_dialects import Dialect, adjusted, as_jinja
 from .jinja_inputs import used_by
-from .jinja_sandbox import absent, as_data, compiled, environment, filled
+from .jinja_plain import plain_pieces
+from .jinja_sandbox import Token, absent, as_data, compiled, filled, parsed
 from .jinja_words import pieces_of
-from .pieces import Piece
+from .pieces import Piece, Slot
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+LARGE = 2000
+"""Tokens of a template that is not compiled until its first row comes."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +56,18 @@ class JinjaTemplate:
     optional_inputs: tuple[str, ...] = field(init=False, compare=False, repr=False)
     unused_macros: Mapping[str, int] = field(init=False, compare=False, repr=False)
     _pieces: tuple[Piece, ...] = field(init=False, compare=False, repr=False)
-    _compiled: Template = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if "\x00" in self.text:
             raise PrototypeError("the template holds a NUL", hint="take it out", where=self.where)
-        source = as_jinja(self.text, self.dialect)
-        try:
-            self._read(source)
-        except (RecursionError, MemoryError) as error:
-            raise PrototypeError(
-                "the template is nested too deeply", hint="write it flatter", where=self.where
-            ) from error
+        check_size(self.text, self.where)
+        pieces = plain_pieces(self.text, self.dialect)
+        if pieces is not None:
+            names = dict.fromkeys(piece.name for piece in pieces if isinstance(piece, Slot))
+            self._set({name: {} for name in names}, (), {}, pieces)
+            return
+        with self._errors():
+            self._read(as_jinja(self.text, self.dialect))
 
     def pieces(self) -> tuple[Piece, ...]:
         """All of its words, and its slots, in order; conditions and loops are told in words."""
@@ -88,16 +94,40 @@ class JinjaTemplate:
         return filled(self._compiled, given, self.where)
 
     def _read(self, source: str) -> None:
+        tree, tokens = parsed(source, self.dialect)
+        tree = adjusted(tree, self.dialect)
+        check(tree, self.dialect, self.where)
+        used = used_by(tree, _order(tokens), self.where)
+        pieces = pieces_of(tree, used.inputs, list(_spellings(tokens)))
+        self._set(used.inputs, used.optional, used.unused, pieces)
+        if "{%" in source and len(tokens) <= LARGE:
+            object.__setattr__(self, "_compiled", compiled(tree, self.dialect))
+
+    def _set(
+        self,
+        inputs: Mapping[str, Mapping[str, Any]],
+        optional: tuple[str, ...],
+        unused: Mapping[str, int],
+        pieces: tuple[Piece, ...],
+    ) -> None:
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "optional_inputs", optional)
+        object.__setattr__(self, "unused_macros", unused)
+        object.__setattr__(self, "_pieces", pieces)
+
+    @cached_property
+    def _compiled(self) -> Template:
+        """Compiling takes as long as reading, so what is sure to compile waits for its first row."""
+        with self._errors():
+            tree, _ = parsed(as_jinja(self.text, self.dialect), self.dialect)
+            return compiled(adjusted(tree, self.dialect), self.dialect)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
         from jinja2 import TemplateSyntaxError
 
-        made = environment(self.dialect)
         try:
-            tree = adjusted(made.parse(source), self.dialect)
-            check(tree, self.dialect, self.where)
-            tokens = list(made.lex(source))
-            used = used_by(tree, _order(tokens), self.where)
-            pieces = pieces_of(tree, used.inputs, list(_spellings(tokens)))
-            template = compiled(tree, self.dialect)
+            yield
         except TemplateSyntaxError as error:
             raise PrototypeError(
                 f"the template does not parse: {error.message}",
@@ -109,14 +139,13 @@ class JinjaTemplate:
             raise PrototypeError(
                 f"the template cannot be compiled: {error}", hint="write it more simply", where=self.where
             ) from error
-        object.__setattr__(self, "inputs", used.inputs)
-        object.__setattr__(self, "optional_inputs", used.optional)
-        object.__setattr__(self, "unused_macros", used.unused)
-        object.__setattr__(self, "_pieces", pieces)
-        object.__setattr__(self, "_compiled", template)
+        except (RecursionError, MemoryError) as error:
+            raise PrototypeError(
+                "the template is nested too deeply", hint="write it flatter", where=self.where
+            ) from error
 
 
-def _order(tokens: list[tuple[int, str, str]]) -> dict[str, int]:
+def _order(tokens: list[Token]) -> dict[str, int]:
     """Where each name first stands, properties and filters aside."""
     order: dict[str, int] = {}
     before = ""
@@ -127,7 +156,7 @@ def _order(tokens: list[tuple[int, str, str]]) -> dict[str, int]:
     return order
 
 
-def _spellings(tokens: list[tuple[int, str, str]]) -> Iterator[str]:
+def _spellings(tokens: list[Token]) -> Iterator[str]:
     """Each `{{ … }}` as the text has it."""
     parts: list[str] = []
     for _, kind, value in tokens:

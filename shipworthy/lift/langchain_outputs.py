@@ -11,8 +11,8 @@ from ..errors import PrototypeError
 from ..runtime import Field
 from .draft import Tool
 from .langchain_objects import Context, Node
+from .names import field_name
 from .schemas import fields_of, normalised
-from .slot_names import python_name
 
 TYPE_WORDS: Mapping[str, Mapping[str, Any]] = {
     "string": {"type": "string"},
@@ -113,7 +113,7 @@ def state(
     context: Context, name: str, schema: Mapping[str, Any], path: str, *, description: str = ""
 ) -> None:
     """Note an output, once, under a name that Python has."""
-    spelled = python_name(name)
+    spelled = field_name(name)
     if any(field.name.casefold() == spelled.casefold() for field in context.outputs):
         return
     if spelled != name:

@@ -13,20 +13,18 @@ from typing import Any
 
 from ..errors import ExamplesError, PrototypeError
 from ..examples import Table
-from ..runtime import Contract, Demo, Field, label_text, nullable, plain_value
+from ..runtime import Contract, Demo, Field
 from .checks import Checking, checking_of
 from .columns import Column, read_column, share_found, why_left_out
 from .describe import describe
 from .draft import Prompt, StepDraft, Tool, Unmapped
-from .infer import infer_input, infer_output, schema_of
+from .infer import infer_input, infer_output
 from .names import check_fields
 from .pieces import Piece
 from .prose import instruction_of
-from .prototype import Prototype, inputs_of
+from .prototype import Prototype
 from .schemas import optional
-from .words import outputs_in_words
-
-TEXT: Mapping[str, Any] = {"type": "string"}
+from .stated import TEXT, Outputs, stated_outputs, with_stated, with_texts
 
 
 @dataclass(frozen=True)
@@ -150,16 +148,15 @@ def lift(
         return _several(prototype)
     step = draft.steps[0]
     chosen = _inputs(prototype, table, inputs)
-    stated = _stated(step, list(chosen))
+    stated = stated_outputs(step, list(chosen))
     found = _outputs_of_rows(table, list(chosen), outputs) if table else _outputs_of_nothing(outputs, stated)
     unmapped = list(draft.unmapped)
     if table is not None:
-        found, told = _with_stated(found, stated, table, prototype.path)
+        found, told = with_stated(found, stated, table, prototype.path)
         unmapped += told
     _check_names(prototype, table, list(chosen), [field.name for field in found.fields])
     known = {field.name: field for field in step.inputs}
-    shown = inputs_of(step)
-    typed = [_input(name, known, shown, prototype.defaults, table) for name in chosen]
+    typed = [_input(name, known, step.shown, prototype.defaults, table) for name in chosen]
     lifted = _step(step, Contract(tuple(typed), found.fields), {**chosen, **step.reasons, **found.reasons})
     checked, told = checking_of(prototype, lifted.contract, table)
     unmapped += told
@@ -177,22 +174,22 @@ def _several(prototype: Prototype) -> Lifted:
     """Each step by itself: what its own prompt and schemas state. Rows teach the compiler, step by step."""
     draft = prototype.draft
     outputs: dict[str, tuple[Field, ...]] = {}
+    earlier: dict[str, Field] = {}
     steps = []
     for step in draft.steps:
         fields = {field.name: field for field in step.inputs}
-        shown = inputs_of(step)
         read = {field.name: field for name in step.reads for field in outputs[name]}
-        given = {**{f.name: f for known in outputs.values() for f in known}, **read}
-        names = dict.fromkeys([*shown, *fields, *read])
+        names = dict.fromkeys([*step.shown, *fields, *read])
         typed = [
-            given[name] if name in given else _input(name, fields, shown, draft.defaults, None)
+            read.get(name) or earlier.get(name) or _input(name, fields, step.shown, draft.defaults, None)
             for name in names
         ]
-        stated = _stated(step, list(names))
+        stated = stated_outputs(step, list(names))
         own = [field for field, _ in stated] or [Field(step.name, TEXT)]
         outputs[step.name] = tuple(own)
-        reasons = {name: "given by an earlier step" for name in names if name in given}
+        reasons = {name: "given by an earlier step" for name in names if name in read or name in earlier}
         reasons |= {field.name: why for field, why in stated} or {step.name: "nothing states its type"}
+        earlier |= {field.name: field for field in own}
         check_fields([*names, *(field.name for field in own)], PrototypeError, prototype.path)
         steps.append(_step(step, Contract(tuple(typed), tuple(own)), {**reasons, **step.reasons}))
     return Lifted(prototype.name, prototype, tuple(steps), {}, (*draft.unmapped, *_to_connect(prototype)))
@@ -244,99 +241,6 @@ def _input(
     return Field(name, schema, field.description)
 
 
-def _stated(step: StepDraft, inputs: Sequence[str]) -> tuple[tuple[Field, str], ...]:
-    """Outputs that the prototype's schemas state, or else its words, each with the reason."""
-    if step.outputs:
-        return tuple(
-            (_shown_by(step.demos, field), step.reasons.get(field.name, "stated by its schema"))
-            for field in step.outputs
-        )
-    if found := tuple(outputs_in_words(_words(step.prompts[0]), inputs=inputs)):
-        return found
-    names = dict.fromkeys(name for demo in step.demos for name in demo.outputs)
-    shown = "the prototype's worked examples show it"
-    return tuple(
-        (Field(name, schema_of([demo.outputs[name] for demo in step.demos if name in demo.outputs])), shown)
-        for name in names
-    )
-
-
-def _shown_by(demos: Sequence[Demo], field: Field) -> Field:
-    """An output of no stated type, as the worked examples have it; text where there are none."""
-    if field.schema:
-        return field
-    values = [demo.outputs[field.name] for demo in demos if field.name in demo.outputs]
-    return Field(field.name, schema_of(plain_value(values)) or TEXT, field.description)
-
-
-def with_texts(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema with text wherever nothing is known: what a template puts into its words is text."""
-    found = dict(schema)
-    if not {"type", "anyOf", "enum", "const"} & found.keys():
-        may_be_null = "default" in found and found["default"] is None
-        found |= {"anyOf": [TEXT, {"type": "null"}]} if may_be_null else TEXT
-    if "properties" in found:
-        found["properties"] = {name: with_texts(own) for name, own in found["properties"].items()}
-    if found.get("type") == "array":
-        found["items"] = with_texts(found.get("items", {}))
-    if "anyOf" in found:
-        found["anyOf"] = [with_texts(option) for option in found["anyOf"]]
-    return found
-
-
-def _words(prompt: Prompt) -> str:
-    """What is asked, with the slots as they are spelled."""
-    parts = [
-        "".join(piece if isinstance(piece, str) else piece.spelling for piece in message.template.pieces())
-        for message in prompt.messages
-        if message.role != "assistant"
-    ]
-    return "\n\n".join(parts)
-
-
-def _with_stated(
-    found: _Outputs, stated: Sequence[tuple[Field, str]], table: Table, where: str
-) -> tuple[_Outputs, list[Unmapped]]:
-    """The columns' outputs with the types that the prototype states, where the rows fit them."""
-    fields, reasons = {field.name: field for field in found.fields}, dict(found.reasons)
-    told = []
-    for field, why in stated:
-        if field.name not in fields:
-            told.append(Unmapped(f"output {field.name}", where, f"no column has labels for it ({why})"))
-            continue
-        column = read_column(table, field.name)
-        if column.n_empty and field.choices is None and nullable(field) != field:
-            field = nullable(field)  # the rows say more than the words
-            why = f"{why}; empty in {column.n_empty} of {column.n_rows}"
-        misfit = _misfit(field, fields[field.name], column)
-        if misfit:
-            told.append(Unmapped(f"type of {field.name}", where, f"{misfit} ({why})"))
-        else:
-            fields[field.name], reasons[field.name] = field, why
-    return _Outputs(tuple(fields.values()), reasons, found.left_out), told
-
-
-def _misfit(stated: Field, learned: Field, column: Column) -> str:
-    """Why a stated type does not serve for a column, or empty. A label without rows cannot be learned."""
-    if stated.choices is not None and learned.choices is not None:
-        missing = [label_text(one) for one in stated.choices if one not in learned.choices]
-        if missing:
-            return f"no row has the label {', '.join(map(repr, missing))}, so it cannot be learned"
-    for value in column.values:
-        try:
-            stated.parse(value)
-        except ValueError as error:
-            return f"the rows do not fit the stated type: {error}"
-    return ""
-
-
-@dataclass(frozen=True)
-class _Outputs:
-    fields: tuple[Field, ...]
-    reasons: Mapping[str, str]
-    left_out: Mapping[str, str]
-
-
 def _inputs(prototype: Prototype, table: Table | None, named: Sequence[str] | None) -> dict[str, str]:
     """Names of the inputs, each with the reason why it is one."""
     if named is not None:
@@ -385,15 +289,15 @@ def _longest_text(table: Table) -> dict[str, str]:
     return {longest.name: f"the prompt has no slot; this column has the longest text, {mean}"}
 
 
-def _outputs_of_nothing(named: Sequence[str] | None, stated: Sequence[tuple[Field, str]]) -> _Outputs:
+def _outputs_of_nothing(named: Sequence[str] | None, stated: Sequence[tuple[Field, str]]) -> Outputs:
     if stated and not named:
-        return _Outputs(tuple(field for field, _ in stated), {field.name: why for field, why in stated}, {})
+        return Outputs(tuple(field for field, _ in stated), {field.name: why for field, why in stated}, {})
     names = list(named) if named else ["answer"]
     reason = "named as an output; no rows to learn a type from" if named else "no rows to learn a type from"
-    return _Outputs(tuple(Field(name, TEXT) for name in names), dict.fromkeys(names, reason), {})
+    return Outputs(tuple(Field(name, TEXT) for name in names), dict.fromkeys(names, reason), {})
 
 
-def _outputs_of_rows(table: Table, inputs: Sequence[str], named: Sequence[str] | None) -> _Outputs:
+def _outputs_of_rows(table: Table, inputs: Sequence[str], named: Sequence[str] | None) -> Outputs:
     if named is not None:
         _require(named, table, "the output")
         both = [name for name in named if name in inputs]
@@ -424,7 +328,7 @@ def _outputs_of_rows(table: Table, inputs: Sequence[str], named: Sequence[str] |
             f"no column is an output ({listed})", hint="name them with --outputs", where=table.source
         )
     order = list(dict.fromkeys(named)) if named is not None else list(fields)
-    return _Outputs(tuple(fields[name] for name in order), {name: reasons[name] for name in order}, left_out)
+    return Outputs(tuple(fields[name] for name in order), {name: reasons[name] for name in order}, left_out)
 
 
 def _columns(table: Table) -> Iterable[Column]:
@@ -454,7 +358,8 @@ def _require(names: Sequence[str], table: Table, role: str) -> None:
 def _check_names(
     prototype: Prototype, table: Table | None, inputs: Sequence[str], outputs: Sequence[str]
 ) -> None:
-    check_fields([name for name in inputs if name in prototype.slots], PrototypeError, prototype.path)
+    slots = set(prototype.slots)
+    check_fields([name for name in inputs if name in slots], PrototypeError, prototype.path)
     check_fields([*inputs, *outputs], ExamplesError, table.source if table else prototype.path)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..errors import PrototypeError
+from .jinja_checks import check_size
+from .line_numbers import Lines
 
 TAG = re.compile(r"\{\{\{\s*([^{}]*?)\s*\}\}\}|\{\{\s*([#^/&!>=]?)\s*([^{}]*?)\s*=?\}\}", re.DOTALL)
 NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
@@ -77,12 +79,14 @@ def parse_mustache(text: str, where: str) -> Section:
     Raises:
         PrototypeError: as `to_jinja`.
     """
+    check_size(text, where)
+    lines = Lines(text)
     open_ones = [Section()]
     at = 0
     for match in TAG.finditer(text):
         start, end = match.span()
         kind, name = ("&", match[1]) if match[1] is not None else (match[2], match[3])
-        line = text.count("\n", 0, start) + 1
+        line = lines.number(start)
         place = f"{where}, line {line}"
         if kind in ("#", "^", "/", "!"):
             start, end = _standalone(text, start, end)

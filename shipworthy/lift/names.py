@@ -9,9 +9,12 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..errors import InputError, PrototypeError
+
+MAX_LENGTH = 60
+"""Characters of a name that is made of words."""
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -101,6 +104,49 @@ def problem_of_attribute(name: str) -> str:
     if name in TYPE_WORDS:
         return "is a word of the written annotations"
     return _problem_of_word(name)
+
+
+def field_name(
+    words: str, *, problem: Callable[[str], str] = problem_of_field, otherwise: str = "input"
+) -> str:
+    """Words as the name of a field: `order_id` of `order id`, `class_` of `class`; a name as it is.
+
+    Args:
+        words: what a prototype calls the value.
+        problem: why a name cannot be had, or empty.
+        otherwise: the name where nothing is left of the words, and what stands before a digit.
+    """
+    name = unicodedata.normalize("NFKC", words)
+    if len(name) <= MAX_LENGTH and not problem(name):
+        return name
+    name = re.sub(r"\W+", "_", name).strip("_")[:MAX_LENGTH].rstrip("_")
+    name = unicodedata.normalize("NFKC", name)
+    if not name.isidentifier():
+        name = f"{otherwise}_{name}" if name else otherwise
+    if problem(name):
+        name = f"{name}_"
+    return f"{otherwise}_{name}" if problem(name) else name
+
+
+class Names:
+    """Names that are taken; no two differ in case only."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {name.casefold(): name for name in taken}
+        self._numbers: dict[str, int] = {}
+
+    def twin(self, name: str) -> str | None:
+        """The name that is taken already and is this one, case aside."""
+        return self._taken.get(name.casefold())
+
+    def take(self, name: str) -> str:
+        """This name, or the first of `name_2`, `name_3` and so on that is free; it is taken from now on."""
+        found, base = name, name.rstrip("_")
+        while found.casefold() in self._taken:
+            self._numbers[base] = self._numbers.get(base, 1) + 1
+            found = f"{base}_{self._numbers[base]}"
+        self._taken[found.casefold()] = found
+        return found
 
 
 def check_fields(names: Iterable[str], kind: type[InputError], where: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -12,8 +12,9 @@ from typing import Any, cast
 from ..errors import PrototypeError
 from ..runtime import Demo
 from .draft import Draft, Message, Prompt, Role, StepDraft, Template, Turns, Unmapped
+from .jinja_checks import check_size
 from .jinja_dialects import Dialect
-from .names import problem_of_field
+from .names import Names
 from .openai_demos import Demos, Pair, pairs_of
 from .openai_items import Items
 from .openai_schema import ANSWER, Outputs, outputs_of, tools_of
@@ -30,7 +31,6 @@ from .pieces import Piece, Slot
 from .plain_template import PlainTemplate
 from .renamed_template import RenamedTemplate
 from .rendered_json import Block, Expression, Tag
-from .schema_words import free_name
 from .slot_names import SlotNames
 from .slots import split_slots, told_slots
 
@@ -49,6 +49,7 @@ ELSEWHERE = ("previous_response_id", "conversation")
 SECRET = re.compile(r"(?i)key|token$|secret|authorization|password")
 JINJA = re.compile(r"\{%|\{\{-?\s*[^\W\d]\w*\s*(?:\.\s*[^\W\d]|\||\[)[^{}]*\}\}")
 A_SLOT = re.compile(r"\{\{?-?[ \t]*[^\W\d][\w .-]{0,60}-?\}")
+OTHER_SLOT = re.compile(r"[$<\[]")
 SINGLE = re.compile(r"(?<!\{)\{[^\W\d]\w*\}(?!\})")
 DOUBLE = re.compile(r"\{\{-?\s*([^\W\d]\w*)\s*-?\}\}")
 BETWEEN = "\n\0\n"
@@ -82,6 +83,8 @@ class Chat:
         self.jinja = definitions is not None or (
             any(JINJA.search(text) for text in texts) and not any(SINGLE.search(text) for text in texts)
         )
+        if self.jinja:
+            check_size("".join(texts), where)
 
     def draft(self, name: str) -> Draft:
         """The step.
@@ -91,14 +94,15 @@ class Chat:
                 tools have one name.
         """
         pairs, added = self._pairs()
-        inputs = self._inputs_of([item for item in self.items if not _within(item, pairs)], added)
+        inputs = self._inputs_of(_without(self.items, pairs), added)
         outputs, told = outputs_of(self.request, where=self.where, taken=inputs)
         self.told += told
         tools, told = tools_of(self.request, where=self.where, answering=outputs.function)
         self.told += told
         demos, shown = self._demos(pairs, added, inputs, outputs)
-        asked = [item for item in self.items if _within(item, shown) or _says(item)]
-        kept = [item for item in asked if not _within(item, shown)]
+        within = _turns_of(shown)
+        asked = [item for item in self.items if id(item) in within or _says(item)]
+        kept = _without(asked, shown)
         self._tell_calls(shown)
         messages = self._messages(kept, added)
         if not messages:
@@ -125,24 +129,26 @@ class Chat:
         last = self.items[-1] if self.items else None
         if isinstance(last, Turn) and last.role == "assistant" and not any(map(_has_slots, self.items)):
             pairs = pairs_of(self.items, len(self.items))
-            asked = [turn for turn in self.items if isinstance(turn, Turn) and not _within(turn, pairs)]
+            asked = [turn for turn in _without(self.items, pairs) if isinstance(turn, Turn)]
             slots = any(isinstance(piece, Slot) for pieces in self._split(asked) for piece in pieces)
             if users and not slots and [pair.first for pair in pairs] == users:
                 return pairs, "message"
-        found = pairs_of(self.items, users[-1]) if users else []
-        return [pair for pair in found if not self._is_template(pair, users[-1])], ""
+        asks = self.items[users[-1]] if users else None
+        if not isinstance(asks, Turn):
+            return [], ""
+        has_slots = not self.jinja and any(isinstance(piece, Slot) for piece in self._split([asks])[0])
+        found = pairs_of(self.items, users[-1])
+        return [pair for pair in found if not self._is_template(pair, asks if has_slots else None)], ""
 
-    def _is_template(self, pair: Pair, last_user: int) -> bool:
-        """Whether a pair has slots, spelled as the last user message spells its own."""
+    def _is_template(self, pair: Pair, asks: Turn | None) -> bool:
+        """Whether a pair has slots, in braces or spelled as the user's last message spells its own."""
         turns = [pair.user, pair.answer]
-        if any(map(_has_slots, turns)) or self.jinja:
-            return any(map(_has_slots, turns))
-        last = self.items[last_user]
-        own = self._split([*turns, last])[:2] if isinstance(last, Turn) else []
-        last_slots = self._split([last])[0] if isinstance(last, Turn) else ()
-        return any(isinstance(piece, Slot) for piece in last_slots) and any(
-            isinstance(piece, Slot) for pieces in own for piece in pieces
-        )
+        if any(map(_has_slots, turns)):
+            return True
+        if asks is None or not any(OTHER_SLOT.search(turn.text) for turn in turns):
+            return False
+        own = self._split([*turns, asks])[:2]
+        return any(isinstance(piece, Slot) for pieces in own for piece in pieces)
 
     def _inputs_of(self, items: Sequence[Item], added: str) -> list[str]:
         templates = [message.template for message in self._messages(items, added, quiet=True)]
@@ -153,7 +159,7 @@ class Chat:
     ) -> tuple[tuple[Demo, ...], list[Pair]]:
         """Demos, and the pairs that they were made of; what stays a turn is told."""
         asked = (Slot(added, ""),) if added else self._asked(pairs)
-        answer = free_name(ANSWER, problem_of_field, {name.casefold() for name in inputs})
+        answer = Names(inputs).take(ANSWER)
         made = Demos(asked, inputs, outputs.stated, function=outputs.function, answer=answer)
         keys = made.keys(pairs)
         demos: list[Demo] = []
@@ -170,7 +176,7 @@ class Chat:
 
     def _asked(self, pairs: Sequence[Pair]) -> tuple[Piece, ...] | None:
         """The last user message as text and slots, or None where it is more than that."""
-        left = [item for item in self.items if not _within(item, pairs)]
+        left = _without(self.items, pairs)
         users = [item for item in left if isinstance(item, Turn) and item.role == "user"]
         if not users:
             return None
@@ -218,7 +224,7 @@ class Chat:
     def _split(self, turns: Sequence[Turn]) -> list[tuple[Piece, ...]]:
         """Each text as text and slots: one way of spelling slots for all of them."""
         found: list[list[Piece]] = [[]]
-        for piece in _pieces(BETWEEN.join(turn.text for turn in turns)):
+        for piece in split_slots(BETWEEN.join(turn.text for turn in turns)):
             if isinstance(piece, Slot):
                 found[-1].append(piece)
                 continue
@@ -232,8 +238,7 @@ class Chat:
         for turn in turns:
             starts.append(starts[-1] + turn.text.count("\n") + BETWEEN.count("\n"))
         for spelling, line, why in told_slots(BETWEEN.join(turn.text for turn in turns)):
-            index = max(i for i, start in enumerate(starts[:-1]) if start <= line)
-            self._tell(spelling, turns[index].place, why)
+            self._tell(spelling, turns[bisect_right(starts, line, hi=len(turns)) - 1].place, why)
 
     def _jinja_messages(self, items: Sequence[Item]) -> list[Message]:
         found = []
@@ -261,9 +266,10 @@ class Chat:
         if not shown:
             return None
         own = iter(messages)
+        within = _turns_of(shown)
         sent: list[Message] = []
         for item in items:
-            if _within(item, shown) and isinstance(item, Turn):
+            if id(item) in within and isinstance(item, Turn):
                 literal = PlainTemplate(item.text or (item.call or ("", ""))[1], lambda text: (text,))
                 sent.append(Message(cast(Role, item.role), literal))
             else:
@@ -281,8 +287,8 @@ class Chat:
         self.told.append(Unmapped(str(what), where, why))
 
     def _tell_calls(self, shown: Sequence[Pair]) -> None:
-        for item in self.items:
-            if isinstance(item, Turn) and item.call and not _within(item, shown):
+        for item in _without(self.items, shown):
+            if isinstance(item, Turn) and item.call:
                 self._tell(f"call of {item.call[0]}", item.place, "a recorded call, no part of the prompt")
 
     def _tell_settings(self) -> None:
@@ -312,11 +318,6 @@ def _asked_as(item: Item) -> tuple[Role, str, str]:
     return "user", Expression(item).plain, ""
 
 
-@functools.lru_cache(maxsize=8)
-def _pieces(text: str) -> tuple[Piece, ...]:
-    return split_slots(text)
-
-
 def _has_slots(item: Item) -> bool:
     """Whether an item has places in braces, or tags."""
     return not isinstance(item, Turn) or A_SLOT.search(item.text) is not None or "{%" in item.text
@@ -327,8 +328,14 @@ def _says(item: Item) -> bool:
     return not isinstance(item, Turn) or (item.role != "tool" and (item.call is None or bool(item.text)))
 
 
-def _within(item: Item, pairs: Sequence[Pair]) -> bool:
-    return any(item is pair.user or item is pair.answer for pair in pairs)
+def _turns_of(pairs: Sequence[Pair]) -> frozenset[int]:
+    """Which turns the pairs consist of, by identity."""
+    return frozenset(id(turn) for pair in pairs for turn in (pair.user, pair.answer))
+
+
+def _without(items: Sequence[Item], pairs: Sequence[Pair]) -> list[Item]:
+    within = _turns_of(pairs)
+    return [item for item in items if id(item) not in within]
 
 
 def _without_schema(key: str, value: Any) -> list[tuple[str, Any]]:

@@ -9,8 +9,7 @@ from typing import Any
 from ..errors import PrototypeError
 from ..runtime import Field
 from .draft import Tool, Unmapped
-from .names import problem_of_field
-from .schema_words import free_name
+from .names import Names, field_name, problem_of_field
 from .schemas import Normalised, fields_of, normalised
 
 ANSWER = "answer"
@@ -62,7 +61,7 @@ def tools_of(
     """
     tools: list[Tool] = []
     told: list[Unmapped] = []
-    taken: set[str] = set()
+    taken = Names()
     for key in ("tools", "functions"):
         for index, tool in enumerate(request.get(key) or () if isinstance(request.get(key), list) else ()):
             if not isinstance(tool, Mapping) or not _is_function(tool):
@@ -74,12 +73,11 @@ def tools_of(
         if name == answering:
             continue
         problem = problem_of_field(name)
-        found = free_name(name, problem_of_field, taken) if problem else name
-        if not problem and name.casefold() in taken:
+        if not problem and taken.twin(name):
             raise PrototypeError(
                 f"two tools are named {name!r}", hint="rename one", where=f"{where}: {place}"
             )
-        taken.add(found.casefold())
+        found = taken.take(field_name(name, otherwise="tool"))
         if found != name:
             told.append(Unmapped(name, f"{where}: {place}", f"renamed to {found}: {name!r} {problem}"))
         parameters, left = _tool_parameters(own, f"{where}: {place}.parameters")
@@ -127,7 +125,7 @@ def _fields(
         if whole.get("type") == "object":
             raise
         about = str(whole.pop("description", ""))
-        name = free_name(ANSWER, problem_of_field, {one.casefold() for one in taken})
+        name = Names(taken).take(ANSWER)
         found = Normalised((Field(name, whole, " ".join(about.split())),), left)
     return Outputs(found, reason, function), left_out(found.left_out, where)
 

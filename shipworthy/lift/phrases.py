@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from functools import cache
 
 from .names import word_set
 
@@ -244,6 +245,7 @@ UNNAMED = word_set(
 """Nouns that name no output, because any answer is one."""
 
 
+@cache
 def any_of(name: str) -> str:
     """All alternatives of an entry as one group of a regular expression, the longest first."""
     found: list[str] = []
@@ -253,13 +255,14 @@ def any_of(name: str) -> str:
     return "(?:" + "|".join(part.replace(" ", r"\s+") for part in unique if part) + ")"
 
 
-def pairs(name: str) -> list[tuple[str, str]]:
+@cache
+def pairs(name: str) -> tuple[tuple[str, str], ...]:
     """The pairs of words of an entry."""
-    return [
+    return tuple(
         (first.strip(), second.strip())
         for language in LANGUAGES
         for first, _, second in (part.partition("/") for part in getattr(language, name).split(" | "))
-    ]
+    )
 
 
 def ordinals() -> list[str]:
@@ -268,6 +271,7 @@ def ordinals() -> list[str]:
     return ["|".join(part.strip().replace(" ", r"\s+") for part in parts) for parts in by_line]
 
 
+@cache
 def words(name: str) -> re.Pattern[str]:
     """An entry as whole words, whatever their case."""
     return re.compile(rf"(?i)(?<!\w){any_of(name)}(?!\w)")

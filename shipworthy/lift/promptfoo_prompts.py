@@ -6,16 +6,16 @@ does it: text at lines `---`, JSON and YAML as chat messages, JSON lines and CSV
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from ..errors import PrototypeError
+from ..examples import read_csv
 from .draft import Message, Prompt, Role
 from .jinja_template import JinjaTemplate
+from .line_numbers import Lines
 from .promptfoo_files import Parsed, Suite, file_path, others
 from .strict_json import read_json
 from .yaml12 import load_yaml
@@ -57,6 +57,7 @@ class _Reader:
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
         self.found: list[Prompt] = []
+        self.labels: dict[str, int] = {}
 
     def entries(self, value: Any, config: Parsed, path: tuple[str | int, ...]) -> None:
         """A list of prompts, a single one, or a map from a prompt to its label."""
@@ -113,7 +114,8 @@ class _Reader:
                 if own.strip():
                     self.add(self.inline(own, f"{name}:{line}"), label)
         elif suffix == "csv":
-            for line, row in rows_of(text, name):
+            _, rows, lines = read_csv(text, name, error=PrototypeError)
+            for line, row in zip(lines, rows, strict=True):
                 own_label = row.get("label") or label
                 self.add(
                     self.inline(row.get("prompt") or next(iter(row.values())), f"{name}:{line}"), own_label
@@ -196,54 +198,22 @@ class _Reader:
     def add(self, messages: tuple[Message, ...], label: str) -> None:
         if not messages:
             return
-        taken = {prompt.label for prompt in self.found}
-        number = 2
         own = label
-        while own in taken:
-            own, number = f"{label} {number}", number + 1
+        while own in self.labels:
+            self.labels[label] += 1
+            own = f"{label} {self.labels[label]}"
+        self.labels[own] = 1
         self.found.append(Prompt(messages, own))
-
-
-def rows_of(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV with a header, each with its line.
-
-    Raises:
-        PrototypeError: it is not well-formed, or a row has other columns than the header.
-    """
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] = []
-    line = 1
-    try:
-        for cells in reader:
-            start, line = line, reader.line_num + 1
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not header:
-                header = [cell.strip() for cell in cells]
-                continue
-            if len(cells) != len(header):
-                raise PrototypeError(
-                    f"{len(cells)} cells where the header has {len(header)}",
-                    hint="a cell that holds a comma must stand in quotes",
-                    where=f"{name}:{start}",
-                )
-            yield start, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise PrototypeError(
-            f"not well-formed CSV: {error}",
-            hint="a quote inside a quoted cell is written twice",
-            where=f"{name}:{line}",
-        ) from error
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:
     """The prompts of a text file, parted at lines `---`, each with its line."""
-    start = 0
+    start, lines = 0, Lines(text)
     for end, following in [*((cut.start(), cut.end()) for cut in DELIMITER.finditer(text)), (len(text), 0)]:
         part = text[start:end]
         if part.strip():
             first = start + len(part) - len(part.lstrip())
-            yield text.count("\n", 0, first) + 1, part.strip()
+            yield lines.number(first), part.strip()
         start = following
 
 

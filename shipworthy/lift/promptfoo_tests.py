@@ -15,10 +15,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import PrototypeError
+from ..examples import read_csv
 from .promptfoo_assertions import EXACT, LISTS, NO_SHARE, Asserted, share
 from .promptfoo_assertions import WHY as ASSERTIONS
 from .promptfoo_files import CODE, Parsed, Suite, file_path, mapping, others
-from .promptfoo_prompts import rows_of
 from .strict_json import read_json
 
 MAX_ROWS = 100_000
@@ -144,7 +144,8 @@ class _Reader:
         if text is None:
             return
         if suffix == "csv":
-            for line, row in rows_of(text, name):
+            _, rows, lines = read_csv(text, name, error=PrototypeError)
+            for line, row in zip(lines, rows, strict=True):
                 yield self.short(row, f"{name}:{line}")
         elif suffix == "jsonl":
             for line, own in enumerate(text.split("\n"), 1):

@@ -28,6 +28,8 @@ LEAD_INS = re.compile(r"(?i)^(here (is|are|comes)|here's|this is|below is|the fo
 PROPERTY = re.compile(r"\{\{-?\s*([^\W\d]\w*)(?:\.\w+)*\.([^\W\d]\w*)\s*(?:\|[^{}]*)?-?\}\}")
 TOLD = re.compile(r"(?i)^(if|otherwise|or if|else|for each)\b.*:$")
 """How a template's conditions and loops are told."""
+REACH = 200
+"""How many characters before a slot say how its name is put."""
 MAX_LABEL_WORDS = 3
 MAX_LEAD_IN_WORDS = 10
 
@@ -49,7 +51,9 @@ def instruction_of(pieces: Sequence[Piece]) -> str:
 
 def _names_by_line(lines: Sequence[str], slots: Sequence[Slot]) -> list[list[str]]:
     remaining = iter(slots)
-    return [[_said(next(remaining)) for _ in range(line.count(MARK))] for line in lines]
+    return [
+        [_said(next(remaining)) for _ in range(line.count(MARK))] if MARK in line else [] for line in lines
+    ]
 
 
 def _said(slot: Slot) -> str:
@@ -63,10 +67,11 @@ def _said(slot: Slot) -> str:
 def _without_carriers(lines: Sequence[str], names: Sequence[Sequence[str]]) -> list[int]:
     """Indices of the lines that are more than a carrier of slots."""
     dropped: set[int] = set()
+    outer = _outer_lines(lines)
     for index, line in enumerate(lines):
         if not names[index]:
             continue
-        if _is_told(lines, index):
+        if TOLD.match(outer[index]):  # the body of a condition or a loop says nothing without it
             continue
         rest = _unwrapped(line.replace(MARK, " "))
         if rest and not (_is_label(rest, names[index]) and _ends_with_slot(line)):
@@ -77,13 +82,20 @@ def _without_carriers(lines: Sequence[str], names: Sequence[Sequence[str]]) -> l
     return [index for index in range(len(lines)) if index not in dropped]
 
 
-def _is_told(lines: Sequence[str], index: int) -> bool:
-    """Whether a line is the body of a condition or a loop, which says nothing without it."""
-    indent = len(lines[index]) - len(lines[index].lstrip())
-    for above in reversed(lines[:index]):
-        if above.strip() and len(above) - len(above.lstrip()) < indent:
-            return TOLD.match(above.strip()) is not None
-    return False
+def _outer_lines(lines: Sequence[str]) -> list[str]:
+    """For each line, the nearest one above that is indented less, stripped; empty where there is none."""
+    found: list[str] = []
+    open_ones: list[tuple[int, str]] = []
+    for line in lines:
+        words = line.strip()
+        if words:
+            indent = len(line) - len(line.lstrip())
+            while open_ones and open_ones[-1][0] >= indent:
+                open_ones.pop()
+        found.append(open_ones[-1][1] if open_ones else "")
+        if words:
+            open_ones.append((indent, words))
+    return found
 
 
 def _drop_surroundings(lines: Sequence[str], index: int, names: Sequence[str], dropped: set[int]) -> None:
@@ -156,9 +168,7 @@ def _fill(lines: Sequence[str], names: Sequence[Sequence[str]], kept: Sequence[i
     found: list[str] = []
     before = -1
     for index in kept:
-        line = lines[index]
-        for name in names[index]:
-            line = _with_name(line, name)
+        line = _with_names(lines[index], names[index]) if names[index] else lines[index]
         if not line and index != before + 1 and found and not found[-1]:
             before = index
             continue
@@ -167,14 +177,26 @@ def _fill(lines: Sequence[str], names: Sequence[Sequence[str]], kept: Sequence[i
     return "\n".join(found)
 
 
-def _with_name(line: str, name: str) -> str:
-    """The first mark of a line replaced by the input's name as prose says it."""
-    before, _, after = line.partition(MARK)
+def _with_names(line: str, names: Sequence[str]) -> str:
+    """A line with names where its marks were; only its last words are looked at again, however long it is."""
+    done: list[str] = []
+    said, *others = line.split(MARK)
+    for name, after in zip(names, others, strict=True):
+        said = _with_name(said, name, after, begins=not done and not said.strip())
+        if len(said) > 2 * REACH:
+            done.append(said[:-REACH])
+            said = said[-REACH:]
+    return "".join([*done, said])
+
+
+def _with_name(before: str, name: str, after: str, *, begins: bool) -> str:
+    """What stands on both sides of a mark, with the input's name between as prose says it."""
     words = name.replace("_", " ").strip()
-    if re.match(rf" {re.escape(words)}\b", after, re.IGNORECASE):  # as in `a {tone} tone`
+    follows = after[: len(words) + 1].lower() == f" {words.lower()}"
+    if follows and not re.match(r"\w", after[len(words) + 1 :]):  # as in `a {tone} tone`
         words, after = f"given {words}", after[len(words) + 1 :]
     previous = re.findall(r"[^\W_]+(?:['’]s)?", before[-80:].lower())
-    adjacent = re.search(r"[\w’'] $", before) is not None
+    adjacent = re.search(r"[\w’'] $", before[-2:]) is not None
     if adjacent and previous and (previous[-1] in DETERMINERS or previous[-1].endswith(("'s", "’s"))):
         return f"{before}{words}{after}"
     size = len(words.split())
@@ -182,8 +204,8 @@ def _with_name(line: str, name: str) -> str:
         known = len(previous) == size or previous[-size - 1] in DETERMINERS
         said = before.rstrip()
         return f"{said}{after}" if known else f"{said[: -len(words)]}the {said[-len(words) :]}{after}"
-    article = "The" if not before.strip() or re.search(r"[.!?]\s+$", before) else "the"
-    return f"{before}{article} {words}{after}"
+    ends = re.search(r"[.!?]$", before.rstrip()) and before[-1:].isspace()
+    return f"{before}{'The' if begins or ends else 'the'} {words}{after}"
 
 
 def _tidy(text: str) -> str:

@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +53,22 @@ class Prototype:
     digest: str = ""
     supply: Supply | None = field(default=None, compare=False, repr=False)
 
-    @property
+    @cached_property
     def slots(self) -> tuple[str, ...]:
         """Names of the inputs, in order of first appearance; what one step gives another is none."""
-        given = {one for step in self.draft.steps for read in step.reads for one in self._written_by(read)}
-        names = (name for step in self.draft.steps for name in inputs_of(step))
-        return tuple(dict.fromkeys(name for name in names if name not in given))
+        steps = {step.name: step for step in self.draft.steps}
+        given: set[str] = set()
+        for read in {read for step in self.draft.steps for read in step.reads}:
+            given.update([field.name for field in steps[read].outputs] or [read])
+        names = dict.fromkeys(name for step in self.draft.steps for name in step.shown)
+        return tuple(name for name in names if name not in given)
 
-    @property
-    def defaults(self) -> dict[str, Any]:
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
         """Values of inputs that a row need not have; null for those that a template asks for first."""
         found: dict[str, Any] = {}
         for step in self.draft.steps:
-            shown = {**inputs_of(step), **{field.name: field.schema for field in step.inputs}}
+            shown = {**step.shown, **{field.name: field.schema for field in step.inputs}}
             found |= {name: schema["default"] for name, schema in shown.items() if "default" in schema}
         return {**found, **self.draft.defaults}
 
@@ -130,7 +134,7 @@ class Prototype:
                 said[-1] = (role, f"{said[-1][1]}\n\n{text}")
             else:
                 said.append((role, text))
-        unseen = [read for read in step.reads if read not in inputs_of(step) and values.get(read)]
+        unseen = [read for read in step.reads if read not in step.shown and values.get(read)]
         if unseen and said:
             context = "\n\n".join(f"{read}:\n{shown(values[read])}" for read in unseen)
             said[-1] = (said[-1][0], f"{said[-1][1]}\n\n{context}")
@@ -155,19 +159,6 @@ class Prototype:
                 where=self.path,
             )
         return shown(next(iter(values.values())))
-
-    def _written_by(self, name: str) -> tuple[str, ...]:
-        step = next(one for one in self.draft.steps if one.name == name)
-        return tuple(field.name for field in step.outputs) or (step.name,)
-
-
-def inputs_of(step: StepDraft) -> dict[str, Mapping[str, Any]]:
-    """Inputs of a step by name, with what its templates show of their types; stated ones come in order."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for message in step.prompts[0].messages:
-        for name, schema in message.template.inputs.items():
-            found.setdefault(name, schema)
-    return found
 
 
 def read_prototype(

@@ -14,7 +14,7 @@ from .draft import Draft, Message, Prompt, StepDraft, Template, Tool, Unmapped
 from .formatted import FormatSlot, FormatTemplate, schema_of_spec
 from .jinja_template import JinjaTemplate
 from .message_lists import MessagesTemplate
-from .names import problem_of_program, word_set
+from .names import Names, field_name, problem_of_program, word_set
 from .pieces import Piece
 from .python_calls import Walk
 from .python_messages import NO_SETTINGS, Answer, Site, Turn
@@ -22,7 +22,7 @@ from .python_models import Models
 from .python_syntax import Module, dotted, keywords
 from .python_text import UNKNOWN, Hole, Part, resolved, value_of
 from .schemas import fields_of, normalised
-from .slot_names import SlotNames, last_name, python_name
+from .slot_names import SlotNames, last_name
 
 GENERIC = word_set(
     "r res resp response result results completion reply out output msg message answer ret x y data text "
@@ -51,7 +51,7 @@ class _Chain:
 
 def step_names(units: Sequence[tuple[list[str], Sequence[Site]]]) -> None:
     """Name the sites of all units: after the function that asks once, else after the answer."""
-    taken: set[str] = set()
+    taken = Names()
     for names, sites in units:
         for site in sites:
             alone = sum(one.function == site.function for one in sites) == 1
@@ -59,13 +59,8 @@ def step_names(units: Sequence[tuple[list[str], Sequence[Site]]]) -> None:
             wanted = site.function if site.function and alone else target
             if not wanted or (wanted in GENERIC and site.function):
                 wanted = site.function or target or "prompt"
-            wanted = python_name(wanted.strip("_") or "prompt").lower()
-            wanted = f"{wanted}_prompt" if problem_of_program(wanted) else wanted
-            name, number = wanted, 2
-            while name in taken:
-                name, number = f"{wanted}_{number}", number + 1
-            taken.add(name)
-            names.append(name)
+            wanted = field_name(wanted.strip("_") or "prompt").lower()
+            names.append(taken.take(f"{wanted}_prompt" if problem_of_program(wanted) else wanted))
 
 
 def inputs_of(site: Site, walk: Walk) -> tuple[str, ...]:

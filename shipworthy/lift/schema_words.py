@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import ContractError
@@ -119,21 +117,6 @@ def implied_type(schema: Mapping[str, Any]) -> str | None:
 def distinct(values: Iterable[Any]) -> list[Any]:
     """Each value once; 1 and true are two."""
     return [value for _, value in {(type(value), value): value for value in values}.items()]
-
-
-def free_name(name: str, problem: Callable[[str], str], taken: set[str]) -> str:
-    """A name like the one given that a field may have; it is added, case folded, to `taken`."""
-    made = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", name)).strip("_")
-    made = unicodedata.normalize("NFKC", made)
-    if not made or made[0].isdigit():
-        made = f"field_{made}" if made else "field"
-    if problem(made):
-        made = f"{made}_"
-    found, number = made, 2
-    while problem(found) or found.casefold() in taken:
-        found, number = f"{made.rstrip('_')}_{number}", number + 1
-    taken.add(found.casefold())
-    return found
 
 
 def _readable(pattern: Any) -> bool:

@@ -13,14 +13,13 @@ from typing import Any
 
 from ..errors import PrototypeError
 from ..runtime import Field
-from .names import class_name, problem_of_attribute, problem_of_field
+from .names import Names, class_name, field_name, problem_of_attribute, problem_of_field
 from .schema_words import (
     SILENT,
     UNCHECKED,
     bounded,
     distinct,
     fitting_type,
-    free_name,
     implied_type,
     misshapen,
     why_left_out,
@@ -340,7 +339,7 @@ class _Reader:
             return {"type": "object", "additionalProperties": inner or True}
         if values and values is not True:
             self.tell(f"{at.place}: additionalProperties", "properties that are not named are not held")
-        required = list(schema.get("required", ()))
+        required = dict.fromkeys(schema.get("required", ()))
         found: dict[str, Any] = {}
         needed = []
         names = self._names([name for name, own in properties.items() if own is not False], at)
@@ -367,11 +366,11 @@ class _Reader:
                 whys[name] = f"{name!r} names an input"
             elif twin != name:
                 whys[name] = f"{name!r} differs from {twin!r} in case only"
-        taken = {*twins}
-        found = {}
+        taken = Names(twins)
+        found = {name: name for name in names}
         for name in names:
-            found[name] = free_name(name, problem, taken) if name in whys else name
             if name in whys:
+                found[name] = taken.take(field_name(name, problem=problem, otherwise="field"))
                 self.renamed[at.place, name] = found[name]
                 self.tell(f"{at.place}.{name}", f"renamed to {found[name]}: {whys[name]}")
         return found

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import keyword
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from .draft import Unmapped
-from .names import problem_of_field
-
-MAX_LENGTH = 60
+from .names import Names, field_name, problem_of_field
 
 
 class SlotNames:
@@ -27,7 +24,7 @@ class SlotNames:
 
     def __init__(self, *, taken: Iterable[str] = ()) -> None:
         self._names: dict[str, str] = {}
-        self._taken = {name.casefold(): name for name in taken}
+        self._taken = Names(taken)
         self.renamed: dict[str, str] = {}
 
     def name(self, value: str, *, wanted: str | None = None) -> str:
@@ -46,20 +43,16 @@ class SlotNames:
         return [Unmapped(value, where, why) for value, why in self.renamed.items()]
 
     def _new(self, value: str, wanted: str) -> str:
-        name, why = python_name(wanted), ""
+        name, why = field_name(wanted), ""
         if name != wanted:
             why = _problem(wanted) or "it is no Python name"
-        twin = self._taken.get(name.casefold())
+        twin = self._taken.twin(name)
         if twin is not None:
-            number = 2
-            while f"{name}_{number}".casefold() in self._taken:
-                number += 1
-            alike = "that name is another value's" if twin == name else f"it differs from {twin} in case only"
-            name, why = f"{name}_{number}", alike
+            why = "that name is another value's" if twin == name else f"it differs from {twin} in case only"
+        found = self._taken.take(name)
         if why:
-            self.renamed[value] = f"renamed to {name}: {why}"
-        self._taken[name.casefold()] = name
-        return name
+            self.renamed[value] = f"renamed to {found}: {why}"
+        return found
 
 
 def last_name(value: str) -> str:
@@ -69,15 +62,6 @@ def last_name(value: str) -> str:
         return value.strip()
     names = re.findall(r"[^\W\d][\w -]*", value)
     return str(names[-1]).strip() if names else value.strip()
-
-
-def python_name(words: str) -> str:
-    """Words as the name of a field."""
-    name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", words)).strip("_")[:MAX_LENGTH]
-    name = unicodedata.normalize("NFKC", name) or "value"
-    if name[0].isdigit() or not name.isidentifier():
-        name = f"value_{name}"
-    return f"{name}_value" if problem_of_field(name) else name
 
 
 def _problem(name: str) -> str:

@@ -13,9 +13,10 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
-from .names import problem_of_field, word_set
+from .line_numbers import Lines
+from .names import field_name, problem_of_field, word_set
 from .pieces import Piece, Slot
 
 NAME = r"[^\W\d][\w.-]*(?:[ \t]+[\w.-]+){0,4}"
@@ -84,7 +85,7 @@ class _Kind:
 
 def split_slots(text: str) -> tuple[Piece, ...]:
     """The prompt as text and slots; joined by their spelling they are the prompt again."""
-    return _Slots(text).pieces()
+    return _found_in(text).pieces
 
 
 def told_slots(text: str) -> list[tuple[str, int, str]]:
@@ -92,21 +93,21 @@ def told_slots(text: str) -> list[tuple[str, int, str]]:
 
     Names that were changed, names that became one input, and what looks like a slot and is none.
     """
-    return _Slots(text).told()
+    return _found_in(text).told()
 
 
 def python_name(word: str) -> str:
     """A name for a field, made of what a prompt calls it; `input` where nothing is left of it."""
     name = unicodedata.normalize("NFKC", word).strip()
     if problem_of_field(name):
-        name = FILLERS.sub("", FILLERS.sub("", name)) or name
-        name = re.sub(r"\W+", "_", name).strip("_").lower()
-        name = unicodedata.normalize("NFKC", name)
-    if name[:1].isdigit():
-        name = f"input_{name}"
-    if problem_of_field(name):
-        name = f"{name}_"
-    return name if not problem_of_field(name) else "input"
+        name = (FILLERS.sub("", FILLERS.sub("", name)) or name).lower()
+    return field_name(name)
+
+
+@lru_cache(maxsize=4)
+def _found_in(text: str) -> _Slots:
+    """Looked for once, though readers ask for a text's slots and for what is told of them."""
+    return _Slots(text)
 
 
 class _Slots:
@@ -116,6 +117,7 @@ class _Slots:
         self.kind, self.places = self._chosen()
         self.names = self._named()
 
+    @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         found: list[Piece] = []
         end = 0
@@ -134,7 +136,7 @@ class _Slots:
         for start, end, why in sorted([*self._renamed(), *self._left(), *self._nearly()]):
             spelling = self.text[start:end]
             if spelling not in found:
-                found[spelling] = (spelling, self.text.count("\n", 0, start) + 1, why)
+                found[spelling] = (spelling, self.whole.lines.number(start), why)
         return list(found.values())
 
     def _places(self, kind: _Kind) -> list[_Place]:
@@ -167,10 +169,9 @@ class _Slots:
         """A Python name for each word; words that differ in case or signs only are one input."""
         names: dict[str, str] = {}
         twins: dict[str, str] = {}
-        for place in self.places:
-            word = place.word.lower() if self.kind is BRACKETS else place.word
-            name = python_name(word)
-            names.setdefault(place.word, twins.setdefault(name.casefold(), name))
+        for written in dict.fromkeys(place.word for place in self.places):
+            name = python_name(written.lower() if self.kind is BRACKETS else written)
+            names[written] = twins.setdefault(name.casefold(), name)
         return names
 
     def _renamed(self) -> Iterator[tuple[int, int, str]]:
@@ -195,14 +196,18 @@ class _Slots:
 
     def _left(self) -> Iterator[tuple[int, int, str]]:
         """Places of other kinds than the one that the prompt uses."""
-        taken = {at for place in self.places for at in range(place.start, place.end)}
+        taken = [(place.start, place.end) for place in self.places]
         for kind in KINDS if self.places else ():
+            if kind is self.kind:
+                continue
             why = f"beside slots in {self.kind.title}, {kind.title} stay text"
-            for place in self._places(kind) if kind is not self.kind else ():
-                if place.in_code or place.start in taken or place.end - 1 in taken:
-                    continue
-                taken.update(range(place.start, place.end))
-                yield place.start, place.end, why
+            left = [
+                (place.start, place.end)
+                for place in self._places(kind)
+                if not place.in_code and not _covers(taken, place.start) and not _covers(taken, place.end - 1)
+            ]
+            taken = sorted([*(span for span in taken if not _covers(left, span[0])), *left])
+            yield from ((start, end, why) for start, end in left)
 
     def _nearly(self) -> Iterator[tuple[int, int, str]]:
         """Places without a name, and names in brackets that are not in capitals."""
@@ -217,11 +222,18 @@ class _Slots:
                 yield match.start(), match.end(), why
 
 
+def _covers(spans: Sequence[tuple[int, int]], at: int) -> bool:
+    """Whether one of the spans, which are in order and apart, holds an offset."""
+    index = bisect_right(spans, at, key=lambda span: span[0]) - 1
+    return index >= 0 and at < spans[index][1]
+
+
 class _Text:
     """A prompt, and what is looked up in it again and again."""
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.lines = Lines(text)
         fences = re.finditer(r"(?ms)^[ \t]*(```|~~~)[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", text)
         self._code = [match.span(2) for match in fences]
 
@@ -232,12 +244,12 @@ class _Text:
 
     def is_code(self, at: int) -> bool:
         """Whether this offset lies in fenced code."""
-        index = bisect_right(self._code, (at, len(self.text))) - 1
-        return index >= 0 and at < self._code[index][1]
+        return _covers(self._code, at)
 
     def before(self, at: int) -> str:
         """What stands before a place on its line, as far back as a sentence goes."""
-        return self.text[max(self.text.rfind("\n", 0, at) + 1, at - REACH) : at]
+        reach = max(0, at - REACH)
+        return self.text[max(self.text.rfind("\n", reach, at) + 1, reach) : at]
 
     def after(self, at: int) -> str:
         """What stands after a place on its line."""
@@ -247,24 +259,35 @@ class _Text:
         """Whether the place is all that its line holds."""
         return not self.before(match.start()).strip() and not self.after(match.end()).strip()
 
-    def lines_above(self, at: int) -> list[str]:
-        """Some lines above a place, the nearest first."""
-        start = self.text.rfind("\n", 0, at) + 1
-        return self.text[max(0, start - 4 * REACH) : start].split("\n")[-2::-1]
+    def line_above(self, at: int) -> str:
+        """The end of the line above a place; empty where there is none."""
+        return self.before(max(0, self.lines.start(at) - 1))
 
     def in_skeleton(self, at: int) -> bool:
         """Whether a place belongs to a layout that the answer is to have."""
         if SKELETON_BEFORE.search(self.before(at)):
             return True
-        lines = self.lines_above(at)
-        blank = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
-        leads = [*lines[:blank], *lines[blank + 1 : blank + 2]]
-        return any(SKELETON_LEAD.search(line) for line in leads)
+        return self._leads[self.lines.number(at) - 1] > max(0, self.lines.start(at) - 4 * REACH)
+
+    @cached_property
+    def _leads(self) -> list[int]:
+        """For each line, where the nearest line above it ends that leads to a layout, or 0.
+
+        Below the one that leads may stand a blank line.
+        """
+        found = [0]
+        end = above = 0
+        for line in self.text.split("\n"):
+            end += len(line) + 1
+            lead = end if SKELETON_LEAD.search(line[-4 * REACH :]) else 0
+            found.append((lead or found[-1]) if line.strip() else above)
+            above = lead
+        return found
 
 
-NUMBERED = re.compile(r"(?<![\w\\{$^}])\{\d?\}(?!\})")
+NUMBERED = re.compile(r"\{(?<![\w\\{$^}]\{)\d?\}(?!\})")
 SMALL_BRACKETS = re.compile(
-    r"(?<![\w!\[\]\\/])\[((?:insert|paste|your|put|enter) [a-z' -]{2,40})\](?![(\[:\]\w])"
+    r"\[(?<![\w!\[\]\\/]\[)((?:insert|paste|your|put|enter) [a-z' -]{2,40})\](?![(\[:\]\w])"
 )
 
 
@@ -323,26 +346,31 @@ def _is_section(whole: _Text, match: re.Match[str]) -> bool:
     """Whether a line in brackets is the heading of what follows it."""
     if not whole.alone(match) or match[1].lower() not in SECTIONS:
         return False
-    above = next(iter(whole.lines_above(match.start())), "")
-    below = whole.after(whole.text.find("\n", match.end()) + 1) if "\n" in whole.text[match.end() :] else ""
+    above = whole.line_above(match.start())
+    end = whole.text.find("\n", match.end())
+    below = whole.after(end + 1) if end >= 0 else ""
     return not above.strip() and bool(below.strip()) and "[" not in below
 
 
 BRACES = _Kind(
-    "single braces", re.compile(rf"(?<!\{{)\{{({NAME})\}}|(?<=\{{\{{)\{{({NAME})\}}(?=\}}\}})"), _not_braces
+    "single braces",
+    re.compile(rf"\{{(?:(?<!\{{\{{)({NAME})\}}|(?<=\{{\{{\{{)({NAME})\}}(?=\}}\}}))"),
+    _not_braces,
 )
-DOUBLE = _Kind("double braces", re.compile(rf"(?<!\{{)\{{\{{\{{?[ \t]*({NAME})[ \t]*\}}?\}}\}}"), _not_double)
+DOUBLE = _Kind(
+    "double braces", re.compile(rf"\{{(?<!\{{\{{)\{{\{{?[ \t]*({NAME})[ \t]*\}}?\}}\}}"), _not_double
+)
 DOLLAR = _Kind(
     "dollar signs",
-    re.compile(r"(?<![\w$\\])\$(?:\{([^\W\d][\w.-]*)\}|([^\W\d]\w*+))(?!\()"),
+    re.compile(r"\$(?<![\w$\\]\$)(?:\{([^\W\d][\w.-]*)\}|([^\W\d]\w*+))(?!\()"),
     _not_dollar,
 )
 BRACKETS = _Kind(
     "brackets",
-    re.compile(r"(?<![\w!\[\]\\/^])\[([A-Z][A-Z0-9]*(?:[ _'/-][A-Z0-9]+){0,5})\](?![(\[:\]\w])"),
+    re.compile(r"\[(?<![\w!\[\]\\/^]\[)([A-Z][A-Z0-9]*(?:[ _'/-][A-Z0-9]+){0,5})\](?![(\[:\]\w])"),
     _not_brackets,
 )
 ANGLE = _Kind(
-    "angle brackets", re.compile(r"(?<![\w<\\])<([^\W\d][\w-]*(?:[ \t]+[\w-]+){0,3})>(?!>)"), _not_angle
+    "angle brackets", re.compile(r"<(?<![\w<\\]<)([^\W\d][\w-]*(?:[ \t]+[\w-]+){0,3})>(?!>)"), _not_angle
 )
 KINDS: Sequence[_Kind] = (BRACES, DOUBLE, DOLLAR, BRACKETS, ANGLE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from .phrases import TEXTS, any_of, pairs, words
 from .worded_lists import block_after
@@ -102,21 +103,25 @@ class Stated:
     """Whether the prompt asks for it; else it only says what values this name has."""
 
 
-def statements(text: str, inputs: Sequence[str]) -> list[Stated]:
+def statements(text: str, inputs: frozenset[str]) -> list[Stated]:
     """All that single sentences state, in the prompt's order; of two with a name the first."""
     found: list[Stated] = []
+    names: set[str] = set()
     for sentence in sentences(text):
+        own: list[Stated] = []
         for stated in _of_sentence(sentence, text, inputs):
-            taken = any(stated.at < other.end and other.at < stated.end for other in found)
-            if not taken and stated.name not in {other.name for other in found if other.name}:
-                found.append(stated)
+            taken = any(stated.at < other.end and other.at < stated.end for other in own)
+            if not taken and stated.name not in names:
+                own.append(stated)
+                names |= {stated.name} - {""}
+        found += own
     found += _of_lists(text, found, inputs)
     if not any(stated.asked for stated in found):
         found += _of_texts(text, inputs)
     return sorted(found, key=lambda stated: stated.at)
 
 
-def _of_sentence(sentence: Sentence, whole: str, inputs: Sequence[str]) -> Iterator[Stated]:
+def _of_sentence(sentence: Sentence, whole: str, inputs: frozenset[str]) -> Iterator[Stated]:
     asks = ANSWERING.search(sentence.text) or JUDGING.search(sentence.text)
     yield from _yes_or_no(sentence, inputs)
     if not (asks or MUST.search(sentence.text) or HOW.search(sentence.text)):
@@ -133,7 +138,7 @@ def _of_sentence(sentence: Sentence, whole: str, inputs: Sequence[str]) -> Itera
         yield from _only_a_value(sentence, inputs)
 
 
-def _one_of(sentence: Sentence, whole: str, inputs: Sequence[str]) -> Iterator[Stated]:
+def _one_of(sentence: Sentence, whole: str, inputs: frozenset[str]) -> Iterator[Stated]:
     """`one of the following queues: a, b or c`, with the labels there or in a list."""
     for found in re.finditer(rf"(?i)(?<!\w){any_of('one_of')}\s*(?P<rest>[^\n]*)", sentence.text):
         before = sentence.text[: found.start()]
@@ -164,7 +169,7 @@ def _labels_of(rest: str, whole: str, end: int) -> tuple[list[str] | None, str]:
     return labels, noun
 
 
-def _classified_as(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated]:
+def _classified_as(sentence: Sentence, inputs: frozenset[str]) -> Iterator[Stated]:
     """`classify the sentiment as positive, negative or neutral`."""
     found = re.search(
         rf"(?i)(?<!\w){any_of('judge')}(?!\w)(?P<what>[^\n:]*?)\s"
@@ -205,8 +210,10 @@ def _only_labels(sentence: Sentence) -> Iterator[Stated]:
         yield _stated(sentence, found, "", choice(labels))
 
 
-def _behind_a_noun(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated]:
+def _behind_a_noun(sentence: Sentence, inputs: frozenset[str]) -> Iterator[Stated]:
     """`the priority (low, medium or high)`, `how urgent it is: low, normal or high`."""
+    if not ("(" in sentence.text or ":" in sentence.text):
+        return
     for found in re.finditer(
         r"(?P<before>[^:(\n]*)(?:\((?P<inside>[^()\n]*)\)|:\s*(?P<after>[^\n]+))", sentence.text
     ):
@@ -221,14 +228,21 @@ def _behind_a_noun(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated
             yield Stated(at, sentence.start + found.end(), name, schema, found[0].strip())
 
 
-def _yes_or_no(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated]:
+@cache
+def _pairs() -> tuple[re.Pattern[str], ...]:
     quote = r"[\"'`“”„«»*]*"
-    for first, second in [*pairs("yes_no"), *pairs("true_false")]:
-        found = re.search(
+    return tuple(
+        re.compile(
             rf"(?i)(?<!\w){quote}(?P<one>{first}){quote}\s*(?:(?:or|oder|ou|o)\s+(?:with )?|/|\||,\s*or )"
-            rf"{quote}(?P<two>{second}){quote}(?!\w)(?!\s*(?:,?\s*or\b|[/|])\s*[\"'`]?\w)",
-            sentence.text,
+            rf"{quote}(?P<two>{second}){quote}(?!\w)(?!\s*(?:,?\s*or\b|[/|])\s*[\"'`]?\w)"
         )
+        for first, second in (*pairs("yes_no"), *pairs("true_false"))
+    )
+
+
+def _yes_or_no(sentence: Sentence, inputs: frozenset[str]) -> Iterator[Stated]:
+    for pair in _pairs():
+        found = pair.search(sentence.text)
         if found is None:
             continue
         before = sentence.text[: found.start()]
@@ -256,7 +270,7 @@ def _reason(sentence: Sentence) -> Iterator[Stated]:
         yield Stated(start, end, name, TEXT, found[0])
 
 
-def _range(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated]:
+def _range(sentence: Sentence, inputs: frozenset[str]) -> Iterator[Stated]:
     text = sentence.text
     if not CUE.search(text):
         return
@@ -269,7 +283,7 @@ def _range(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated]:
         yield _stated(sentence, match, name, schema)
 
 
-def _list(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated]:
+def _list(sentence: Sentence, inputs: frozenset[str]) -> Iterator[Stated]:
     """`return a comma-separated list of keywords`."""
     text = sentence.text
     found = LIST.search(text)
@@ -283,7 +297,7 @@ def _list(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated]:
     yield _stated(sentence, found, clean_name(what, inputs), {"type": "array", "items": TEXT})
 
 
-def _only_a_value(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated]:
+def _only_a_value(sentence: Sentence, inputs: frozenset[str]) -> Iterator[Stated]:
     """`return only the number of people`, `answer with a date in ISO format`."""
     only = any_of("only")
     found = re.search(
@@ -310,7 +324,7 @@ def _only_a_value(sentence: Sentence, inputs: Sequence[str]) -> Iterator[Stated]
     yield _stated(sentence, found, clean_name(noun, inputs), schema)
 
 
-def _of_lists(text: str, found: Sequence[Stated], inputs: Sequence[str]) -> Iterator[Stated]:
+def _of_lists(text: str, found: Sequence[Stated], inputs: frozenset[str]) -> Iterator[Stated]:
     """A list under `Queues:`, or behind it, where the prompt asks for the queue."""
     known = {stated.name for stated in found}
     lists = [
@@ -372,7 +386,7 @@ def _listed_under(text: str, noun: str) -> list[str]:
     return []
 
 
-def _of_texts(text: str, inputs: Sequence[str]) -> Iterator[Stated]:
+def _of_texts(text: str, inputs: frozenset[str]) -> Iterator[Stated]:
     """What the prompt's last label, or its first verb, names and nothing else types."""
     ending = ENDING.search(text)
     name = clean_name(ending["label"], inputs) if ending else ""

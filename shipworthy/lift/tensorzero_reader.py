@@ -16,11 +16,10 @@ from ..runtime import Field
 from .answer_schema import answer_of, names_before
 from .draft import Draft, Message, Prompt, StepDraft, Template, Tool, Unmapped
 from .files import Files
-from .names import problem_of_field, program_name
+from .names import Names, field_name, problem_of_field, program_name
 from .pieces import Slot
 from .plain_template import PlainTemplate
 from .renamed_template import RenamedTemplate
-from .schema_words import free_name
 from .schemas import fields_of
 from .slot_names import SlotNames
 from .tensorzero_config import Config, is_config, read_config, read_schema, tables_of
@@ -313,7 +312,7 @@ class _FunctionReader:
 
     def _tools(self, table: Mapping[str, Any]) -> Iterator[Tool]:
         defined = self.config.table("tools")
-        taken: set[str] = set()
+        taken = Names()
         for name in _listed(table.get("tools")):
             if name not in defined:
                 self._tell_at(f"tools.{name}", "no tool of this name is defined")
@@ -323,10 +322,10 @@ class _FunctionReader:
             if "parameters" in tool:
                 parameters = read_schema(self.files, self._path(tool["parameters"], f"tools.{name}"))
             sent = str(tool.get("name", name))
-            own = free_name(sent, problem_of_field, taken) if problem_of_field(sent) else sent
-            taken.add(own.casefold())
+            own = taken.take(field_name(sent, otherwise="tool"))
             if own != sent:
-                self._tell_at(f"tools.{sent}", f"renamed to {own}: it {problem_of_field(sent)}")
+                problem = problem_of_field(sent) or "is another tool's name"
+                self._tell_at(f"tools.{sent}", f"renamed to {own}: it {problem}")
             yield Tool(own, str(tool.get("description", "")), parameters)
 
     def _tell(self, table: Mapping[str, Any]) -> None:

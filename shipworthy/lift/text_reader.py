@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from .draft import Draft, Message, Prompt, StepDraft, Unmapped
 from .files import Files
+from .line_numbers import Lines
 from .pieces import Slot
 from .plain_template import PlainTemplate
 from .prose import instruction_of
@@ -35,7 +36,7 @@ HEADING = re.compile(
 )
 RULE = re.compile(r"(?m)^[ \t]*(?:-{3,}|={3,}|\*{3,}|_{3,})[ \t]*$")
 TEMPLATE_CODE = re.compile(r"\{%-?\s*\w+|\{\{[#/^>][^{}]*\}\}|\{\{[^{}|]*\|[^{}]*\}\}")
-FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?:[\w-]+:[^\n]*\n(?:[ \t-][^\n]*\n)*)+---[ \t]*\n")
+FRONT_MATTER = re.compile(r"\A---[ \t]*\n[\w-]+:[^\n]*\n(?:\w[\w-]*:[^\n]*\n|[ \t-][^\n]*\n)*---[ \t]*\n")
 
 
 def recognises(files: Files) -> bool:
@@ -62,13 +63,14 @@ def draft_of(text: str, *, name: str, place: str) -> Draft:
     unmapped: list[Unmapped] = []
     prompts: list[Prompt] = []
     parts = _parts(text)
+    lines = Lines(text)
     first_line = text[: parts[0][1]].strip().split("\n")[0]
     if first_line:
         why = "stands above the first prompt and belongs to none"
-        unmapped.append(Unmapped(first_line, f"{place}:{_line(text, text.index(first_line))}", why))
+        unmapped.append(Unmapped(first_line, f"{place}:{lines.number(text.index(first_line))}", why))
     for label, start, end in parts:
         template = PlainTemplate(text[start:end], split_slots)
-        line = _line(text, start)
+        line = lines.number(start)
         if prompts and set(template.inputs) != set(prompts[0].messages[0].template.inputs):
             slots = ", ".join(template.inputs)
             why = f"another prompt with other slots ({slots}); lift it from a file of its own"
@@ -79,7 +81,7 @@ def draft_of(text: str, *, name: str, place: str) -> Draft:
             Unmapped(spelling, f"{place}:{line + offset - 1}", why)
             for spelling, offset, why in told_slots(template.text)
         ]
-    unmapped += _told_of_other_formats(text, place)
+    unmapped += _told_of_other_formats(text, lines, place)
     return Draft((StepDraft(name, tuple(prompts)),), unmapped=tuple(unmapped))
 
 
@@ -107,7 +109,7 @@ def _parts(text: str) -> list[tuple[str, int, int]]:
         ):
             labels = [match[1].strip(" *:#") for match in headings]
             return [(label, *span) for label, span in zip(labels, spans, strict=True)]
-    rules = [match for match in RULE.finditer(text) if not FRONT_MATTER.match(text)]
+    rules = [] if FRONT_MATTER.match(text) else list(RULE.finditer(text))
     if rules:
         starts = [0, *(match.end() for match in rules)]
         ends = [*(match.start() for match in rules), len(text)]
@@ -142,17 +144,13 @@ def _slots(text: str) -> set[str]:
     return {piece.name for piece in split_slots(text) if isinstance(piece, Slot)}
 
 
-def _told_of_other_formats(text: str, place: str) -> list[Unmapped]:
+def _told_of_other_formats(text: str, lines: Lines, place: str) -> list[Unmapped]:
     """What another reader would have understood."""
     found = []
     code = TEMPLATE_CODE.search(text)
     if code:
         why = "looks like a template's code and stays text; read the file with --format jinja2"
-        found.append(Unmapped(code[0], f"{place}:{_line(text, code.start())}", why))
+        found.append(Unmapped(code[0], f"{place}:{lines.number(code.start())}", why))
     if FRONT_MATTER.match(text):
         found.append(Unmapped("front matter", f"{place}:1", "stays a part of the prompt, as the file has it"))
     return found
-
-
-def _line(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .phrases import LABEL_NOUNS, QUALITIES, UNNAMED, any_of, words
 from .slots import python_name
@@ -63,29 +63,37 @@ class Sentence:
     start: int
 
 
-def sentences(text: str) -> Iterator[Sentence]:
+@lru_cache(maxsize=4)
+def sentences(text: str) -> tuple[Sentence, ...]:
     """The sentences of a text; none goes over the end of a line."""
+    parts = []
     for found in re.finditer(r"[^\n]+", text):
         start = found.start()
         for part in re.split(r"(?<=[.!?])\s+(?=[^\W\da-z_]|[\"'(*{<\[$])", found[0]):
             at = text.index(part, start)
             start = at + len(part)
             if part.strip():
-                yield Sentence(part[:MAX_SENTENCE], at)
+                parts.append(Sentence(part[:MAX_SENTENCE], at))
+    return tuple(parts)
 
 
-def clean_name(noun: str, inputs: Sequence[str]) -> str:
+def clean_name(noun: str, inputs: frozenset[str]) -> str:
     """A noun as the name of an output; empty where it names none, or an input."""
     noun = ADJECTIVES.sub("", noun.strip(" *_`\"'.,:;()[]<>"))
     noun = re.sub(r"(?i)\s+(?:name|label)s?$", "", noun)
     if not noun or len(noun.split()) > 3 or not re.search(r"[^\W\d_]", noun):
         return ""
     name = python_name(noun.lower() if " " in noun or noun[:1].isupper() else noun)
-    own = {part for one in inputs for part in (one.lower(), one.lower().split("_")[-1])}
-    return "" if name in UNNAMED or name in own or name == "input" else name
+    return "" if name in UNNAMED or name in _words_for(inputs) or name == "input" else name
 
 
-def name_before(before: str, inputs: Sequence[str]) -> str:
+@lru_cache(maxsize=4)
+def _words_for(inputs: frozenset[str]) -> frozenset[str]:
+    """What inputs are called: their names, and the last words of these."""
+    return frozenset(part for one in inputs for part in (one.lower(), one.lower().split("_")[-1]))
+
+
+def name_before(before: str, inputs: frozenset[str]) -> str:
     """The noun that the words before a type end in, or empty."""
     found = NOUN.search(before)
     if found:
@@ -106,7 +114,7 @@ def name_before(before: str, inputs: Sequence[str]) -> str:
     return clean_name(last[1], inputs) if alone and not small else ""
 
 
-def name_of_labels(noun: str, inputs: Sequence[str]) -> str:
+def name_of_labels(noun: str, inputs: frozenset[str]) -> str:
     """`category` of `categories below`."""
     noun = re.sub(rf"(?i)(?:\s+{any_of('fillers')})+\s*$", "", noun)
     parts = TAIL.split(f"{noun} ")[0].split()
@@ -127,7 +135,7 @@ def judged(before: str) -> str:
     return JUDGED[found[-1].lower()] if found else ""
 
 
-def name_by_verb(text: str, inputs: Sequence[str]) -> str:
+def name_by_verb(text: str, inputs: frozenset[str]) -> str:
     """What a sentence such as `Label the language.` asks for, where labels of it are usual."""
     verb = rf"(?:{any_of('judge')}|{any_of('answer')}(?:\s+(?:with|{any_of('only')}))*)"
     asks = re.compile(rf"(?i)\W*(?:please )?{verb}\s+(?:the|its)\s+(?P<noun>[^\W\d]+)\b(?!['’])")
@@ -138,7 +146,7 @@ def name_by_verb(text: str, inputs: Sequence[str]) -> str:
     return ""
 
 
-def name_by_end(text: str, inputs: Sequence[str]) -> str:
+def name_by_end(text: str, inputs: frozenset[str]) -> str:
     """What the label that ends a prompt names, as in `Category:`."""
     found = ENDING.search(text[-200:])
     return clean_name(found["label"], inputs) if found else ""

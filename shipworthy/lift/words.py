@@ -8,7 +8,7 @@ Where the words are not clear nothing is stated. Phrases are data, in `phrases`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -38,7 +38,7 @@ Part = tuple[str, Schema, str, str]
 """Of one field: name, type, description, reason."""
 
 
-def outputs_in_words(text: str, *, inputs: Sequence[str]) -> tuple[tuple[Field, str], ...]:
+def outputs_in_words(text: str, *, inputs: Iterable[str]) -> tuple[tuple[Field, str], ...]:
     """The outputs that a prompt states, in its order, each with the reason for its type.
 
     Args:
@@ -47,13 +47,14 @@ def outputs_in_words(text: str, *, inputs: Sequence[str]) -> tuple[tuple[Field, 
     """
     if len(text) > MAX_TEXT:
         text = f"{text[: MAX_TEXT // 2]}\n{text[-MAX_TEXT // 2 :]}"
-    single = statements(text, inputs)
-    parts = [part for part in _structure(text) if part[0] not in inputs]
-    found = [_closer(part, single) for part in parts] if parts else _named_apart(text, single, inputs)
+    names = frozenset(inputs)
+    single = statements(text, names)
+    parts = [part for part in _structure(text) if part[0] not in names]
+    found = [_closer(part, single) for part in parts] if parts else _named_apart(text, single, names)
     if missing := MISSING.search(text):
         found = [_or_null(field, reason, quoted(missing[0].lstrip(" .;!?-*\n"))) for field, reason in found]
     # Names that differ in case only cannot be fields beside each other: the first is meant.
-    taken = {name.casefold() for name in inputs}
+    taken = {name.casefold() for name in names}
     first = {one[0].name.casefold(): one for one in reversed(found)}
     return tuple(one for one in found if first[own := one[0].name.casefold()] is one and own not in taken)
 
@@ -103,7 +104,7 @@ def _closer(part: Part, single: Sequence[Stated]) -> tuple[Field, str]:
     return Field(name, schema, " ".join(about.split())), reason
 
 
-def _named_apart(text: str, single: Sequence[Stated], inputs: Sequence[str]) -> list[tuple[Field, str]]:
+def _named_apart(text: str, single: Sequence[Stated], inputs: frozenset[str]) -> list[tuple[Field, str]]:
     """Single statements as outputs; the label that ends the prompt names one that has no name."""
     fields: dict[str, tuple[Field, str]] = {}
     asked = [stated for stated in single if stated.asked]
@@ -133,7 +134,7 @@ def _by_ordinals(text: str) -> list[Part]:
         verbs = rf"(?:{any_of('answer')}|put|be|state)(?!\w)"
         words_of = re.sub(rf"(?i)^(?:(?:should|must|is|contains?|has|then)\s+)*(?:{verbs}\s+)?", "", words_of)
         schema = type_of(words_of) or TEXT
-        name = clean_name(_head_noun(words_of, labelled="enum" in schema), ()) or "answer"
+        name = clean_name(_head_noun(words_of, labelled="enum" in schema), frozenset()) or "answer"
         if not words_of or name in {part[0] for part in parts}:
             return []
         reason = f"the prompt says {quoted(f'{mark[0]}: {words_of}')}"

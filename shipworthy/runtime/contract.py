@@ -12,6 +12,7 @@ import datetime
 import functools
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union
@@ -98,7 +99,7 @@ class Contract:
 
     def __post_init__(self) -> None:
         names = [field.name for field in (*self.inputs, *self.outputs)]
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        repeated = sorted(name for name, times in Counter(names).items() if times > 1)
         if repeated:
             raise ContractError(f"names stand twice: {', '.join(repeated)}", hint="rename one")
         if not self.inputs or not self.outputs:
