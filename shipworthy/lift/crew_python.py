@@ -14,7 +14,7 @@ from typing import Any
 
 from .crew_parts import Entry
 from .crew_words import KINDS, is_crew_base, kind_of, looked_up_key, marks
-from .draft import Unmapped
+from .draft import Unmapped, check_steps
 from .python_syntax import (
     Function,
     Module,
@@ -42,6 +42,8 @@ FUNCTIONS = (
     "task_callback",
 )
 MAX_STEPS = 20
+MAX_NAMES = 1_000_000
+"""That are known at all calls together: of further calls it is not known what they give."""
 
 
 @dataclass(eq=False)
@@ -76,6 +78,7 @@ class PythonCrew:
     unmapped: list[Unmapped] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     _calls: list[tuple[str, ast.Call, Scope, Module, Function | None]] = field(default_factory=list)
+    _names: int = 0
 
     def of(self, kind: str) -> list[Made]:
         """Those of a kind."""
@@ -316,12 +319,17 @@ def _collect(
             kind = kind_of(node, module)
             if kind is None and name not in crew.known and not name.startswith("kickoff"):
                 continue
-            scope = dict(scope)
-            crew._calls.append((name, node, scope, module, function))
             if name.startswith("kickoff"):
                 _sample(crew, module, node, scope)
+            crew._names += len(scope)
+            if kind is None and crew._names > MAX_NAMES:
+                continue
+            kept = dict(scope)
+            crew._calls.append((name, node, kept, module, function))
             if kind and not skip:
-                found.append(Made(kind, _target(statement, node), node, scope, module, owner, function))
+                found.append(Made(kind, _target(statement, node), node, kept, module, owner, function))
+                alike = sum(one.kind == kind for one in (*crew.made, *found))
+                check_steps(alike, module.where(node), what=f"{kind}s")
     _name(found, function)
     crew.made += found
 

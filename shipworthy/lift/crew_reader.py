@@ -177,7 +177,7 @@ def _of_python(files: Files, folder: str, python: PythonCrew, unmapped: list[Unm
     ):
         used = {str(task.values.get("agent")) for task in tasks}
         used |= {key for one in calls if (key := python.config_key(one))}
-        for name in entries.keys() - used:
+        for name in (name for name in entries if name not in used):
             python.unmapped.append(
                 Unmapped(name, entries[name].where, f"no {kind} of the crew is made of this entry")
             )

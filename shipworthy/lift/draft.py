@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+from ..errors import PrototypeError
 from ..runtime import Demo, Field
 from .pieces import Piece
 
 Schema = Mapping[str, Any]
+MAX_STEPS = 200
 Role = Literal["system", "user", "assistant"]
 
 
@@ -215,6 +217,16 @@ class Draft:
     whole: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
     unmapped: tuple[Unmapped, ...] = ()
+
+
+def check_steps(count: int, where: str, *, what: str = "steps") -> None:
+    """Refuse a prototype of more steps than can be read at once.
+
+    Raises:
+        PrototypeError: there are over 200.
+    """
+    if count > MAX_STEPS:
+        raise PrototypeError(f"there are over {MAX_STEPS} {what}", hint="lift a part of it", where=where)
 
 
 def one_step(name: str, messages: Sequence[Message], **stated: Any) -> Draft:

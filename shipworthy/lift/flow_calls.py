@@ -10,9 +10,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from .draft import Role
+from .names import word_set
 from .python_syntax import (
     Function,
     Module,
@@ -24,6 +26,7 @@ from .python_syntax import (
     in_order,
     keywords,
     methods,
+    nodes_in,
 )
 from .python_text import Part, resolved, text_of, value_of
 
@@ -36,6 +39,11 @@ CREATES = (
 )
 ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "assistant": "assistant"}
 MODELS = ("response_format", "response_model", "output_type", "text_format")
+ASKING = word_set(
+    "completion acompletion create parse generate_content call acall kickoff kickoff_async akickoff invoke "
+    "ainvoke predict"
+)
+"""Last names of calls that may ask an LM."""
 SAID = ("messages", "input", "prompt", "contents", "query")
 
 
@@ -66,7 +74,7 @@ class Source:
             yield self._ask(call, call, scope)
             return
         helper = self._helper(call)
-        if helper is None:
+        if helper is None or not self._may_ask(helper):
             return
         names = [one.arg for one in helper.args.args if one.arg not in ("self", "cls")]
         given = dict(zip(names, call.args, strict=False)) | keywords(call)
@@ -104,8 +112,24 @@ class Source:
     def _helper(self, call: ast.Call) -> Function | None:
         name = dotted(call.func)
         if name.startswith("self."):
-            return methods(self.owner).get(name.removeprefix("self."))
+            return self._methods.get(name.removeprefix("self."))
         return self.module.functions.get(name)
+
+    @cached_property
+    def _methods(self) -> Mapping[str, Function]:
+        return methods(self.owner)
+
+    @cached_property
+    def _asking(self) -> dict[int, bool]:
+        return {}
+
+    def _may_ask(self, helper: Function) -> bool:
+        """Whether a function calls anything that is named as calls of an LM are."""
+        if id(helper) not in self._asking:
+            calls = (node.func for node in nodes_in(helper) if isinstance(node, ast.Call))
+            last = (self.module.origin(func).rpartition(".")[2] for func in calls)
+            self._asking[id(helper)] = not ASKING.isdisjoint(last)
+        return self._asking[id(helper)]
 
     def _ask(self, outer: ast.Call, call: ast.Call, scope: Scope) -> Ask:
         words = keywords(call)

@@ -151,12 +151,10 @@ def methods_of(source: Source) -> tuple[dict[str, Method], list[tuple[str, str, 
 
 def in_turn(found: Mapping[str, Method], sources: Mapping[str, set[str]]) -> list[Method]:
     """Methods after those that they wait for; where they wait for each other, as they are written."""
-    left, done = list(found.values()), []
+    left, done = dict(found), []
     while left:
-        names = {method.name for method in left}
-        ready = [method for method in left if not (sources[method.name] & names - {method.name})]
-        done.append((ready or left)[0])
-        left.remove(done[-1])
+        ready = (name for name in left if not any(one in left and one != name for one in sources[name]))
+        done.append(left.pop(next(ready, next(iter(left)))))
     return done
 
 

@@ -33,7 +33,7 @@ def read(files: Files, *, name: str) -> Draft:
     """
     unmapped: list[Unmapped] = []
     path = _flow_file(files) if files.is_folder else files.path.name
-    module = parsed(files, path, unmapped)
+    module = parsed(files, path, unmapped, own=True)
     flows = flow_classes(module) if module else []
     if module is None or not flows:
         told = unmapped[0] if unmapped else Unmapped(path, path, "no Flow is here")

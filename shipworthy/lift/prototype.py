@@ -178,7 +178,7 @@ def read_prototype(
 
     Raises:
         PrototypeError: a file is missing, empty, over 10 MB, not UTF-8 or of an unknown format,
-            or the name is none.
+            nested too deeply, or the name is none.
     """
     looked_at = Files(path)
     if name is not None and problem_of_program(name):
@@ -188,10 +188,15 @@ def read_prototype(
         )
     if str(path).startswith(REGISTERED):
         return _registered(str(path), name)
-    reader = reader_for(looked_at, format)
-    called = name or program_name(_stem(looked_at), str(path))
     files = Files(path, chosen=chosen)
-    draft = reader.read(files, name=called)
+    try:
+        reader = reader_for(looked_at, format)
+        called = name or program_name(_stem(looked_at), str(path))
+        draft = reader.read(files, name=called)
+    except RecursionError as error:
+        raise PrototypeError(
+            "it is nested too deeply", hint="write it flatter, or lift a part of it", where=str(path)
+        ) from error
     return Prototype(called, reader.format, str(path), draft, dict(files.texts), files.digest)
 
 

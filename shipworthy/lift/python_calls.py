@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from .python_messages import BY_WORD, LM_METHOD, Answer, Messages, Site, Turn, is_template
-from .python_syntax import Function, Module, Scope, docless, dotted, in_order, keywords, methods
+from .python_syntax import Function, Module, Scope, docless, dotted, in_order, keywords, methods, nodes_in
 from .python_text import Hole, Part, resolved, text_of
 
 MAX_DEPTH = 6
@@ -295,15 +295,7 @@ def class_constants(owner: ast.ClassDef | None) -> dict[str, ast.expr]:
 
 def _calls(statement: ast.stmt) -> list[ast.Call]:
     """The calls of a statement in the order in which they end, so that a call follows its arguments."""
-    found: list[ast.Call] = []
-    pending: list[ast.AST] = [statement]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.Call):
-            found.append(node)
-        pending += [
-            one for one in ast.iter_child_nodes(node) if not isinstance(one, ast.stmt | ast.ExceptHandler)
-        ]
+    found = [node for node in nodes_in(statement, blocks=False) if isinstance(node, ast.Call)]
     return sorted(found, key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0))
 
 

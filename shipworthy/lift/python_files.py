@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from ..errors import PrototypeError
 from .draft import Unmapped
@@ -26,17 +27,25 @@ def python_files(files: Files) -> list[str]:
 
 
 def look_at(files: Files, path: str) -> Module | None:
-    """A file's syntax without counting it among what was read; None where it has none."""
+    """The syntax of a file that speaks of CrewAI, without counting it among what was read; else None."""
     try:
-        return parse_python(Files(files.root).read(path), path)
+        text = Files(files.root).read(path)
+        return _syntax(text, path) if "crewai" in text or "CrewBase" in text else None
     except PrototypeError:
         return None
 
 
-def parsed(files: Files, path: str, unmapped: list[Unmapped]) -> Module | None:
-    """A file's syntax; where it has none, that is told with the line."""
+@lru_cache(maxsize=4)
+def _syntax(text: str, path: str) -> Module:
+    """Parsed once, though it is looked at again and again; nobody may change it."""
+    return parse_python(text, path)
+
+
+def parsed(files: Files, path: str, unmapped: list[Unmapped], *, own: bool = False) -> Module | None:
+    """A file's syntax; where it has none, that is told with the line. `own`: whoever asks may change it."""
     try:
-        return parse_python(files.read(path), path)
+        text = files.read(path)
+        return parse_python(text, path) if own else _syntax(text, path)
     except PrototypeError as error:
         unmapped.append(Unmapped(path, error.where or path, error.message))
         return None

@@ -113,19 +113,21 @@ class Messages:
 
     def asked(self, call: ast.Call, scope: Scope, function: str, target: str) -> Site | None:
         """What a call sends, or None where it asks no LM."""
-        site = Site((), call, call.lineno, function, dict(scope), target)
         words = keywords(call)
         last = call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
+        named = last in LM_METHOD or LM_WORD.search(last) is not None
+        by_word = last in BY_WORD and "model" in words
+        if not (is_template(call) or "messages" in words or named or by_word):
+            return None
+        site = Site((), call, call.lineno, function, dict(scope), target)
         if is_template(call):
             turns = self._template(call, last, scope, site)
         elif "messages" in words:
             turns = [*self._texts(words, scope, ("system",)), *self._listed(words["messages"], scope, site)]
-        elif last in LM_METHOD or LM_WORD.search(last):
+        elif named:
             turns = [*self._by_word(words, scope, site), *self._first(call, scope, site)]
-        elif last in BY_WORD and "model" in words:
-            turns = self._by_word(words, scope, site)
         else:
-            return None
+            turns = self._by_word(words, scope, site)
         site.turns = tuple(turn for turn in turns if turn.parts)
         lines = [
             part.node.lineno

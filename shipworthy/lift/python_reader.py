@@ -41,7 +41,7 @@ CARRIES = (
     ("tools written out", "typed tools"),
     ("parameters with a default", "values of inputs where a row has none"),
 )
-OTHERS = re.compile(r"^\s*(?:from|import)\s+crewai\b|\"\s*(?:from|import)\s+crewai\b", re.M)
+OTHERS = re.compile(r"^[ \t]*(?:from|import)\s+crewai\b|\"\s*(?:from|import)\s+crewai\b", re.M)
 NAMED = re.compile(r"prompt|template|instruction|system_?(?:message|text)?$|persona|few_?shot", re.I)
 NO_NAME = re.compile(
     r"sql|html|css|url|regex|pattern|path|log|error|schema|(?:mail|page|file)_template", re.I
@@ -222,11 +222,11 @@ def _all_units(module: Module) -> list[_Unit]:
         functions = {site.function for site in sites}
         own = name or (functions.pop() if len(functions) == 1 else "")
         units.append(_Unit(own, sites, walk))
-    sent = [_literal(turn.parts) for unit in units for site in unit.sites for turn in site.turns]
+    sent = [_folded(_literal(turn.parts)) for unit in units for site in unit.sites for turn in site.turns]
     for site in _loose(module):
         text = _literal(site.turns[0].parts)
         if not any(_within(text, other) for other in sent):
-            sent.append(text)
+            sent.append(_folded(text))
             units.append(_Unit(site.target, [site], Walk(module)))
     step_names([(unit.names, unit.sites) for unit in units])
     return units
@@ -330,9 +330,19 @@ def _literal(parts: Sequence[Part]) -> str:
 
 
 def _within(text: str, sent: str) -> bool:
-    """Whether a text, slots aside, is part of what is sent."""
-    pieces = [piece for piece in re.split(r"\0|\{+[^{}\n]*\}+|\$\w+", text) if piece.strip()]
-    return bool(pieces) and all(" ".join(piece.split()) in " ".join(sent.split()) for piece in pieces)
+    """Whether a text, slots aside, is part of what is sent, of folded blanks."""
+    pieces = [_folded(piece) for piece in re.split(r"\0|\{+[^{}\n]*\}+|\$\w+", text)]
+    at = 0
+    for piece in pieces:
+        found = sent.find(piece, at)  # most often they stand there in this order
+        if found < 0 and piece not in sent:
+            return False
+        at = max(found, 0)
+    return any(pieces)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _first_words(site: Site) -> str:

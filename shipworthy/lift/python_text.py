@@ -194,13 +194,17 @@ class _Reading:
         return found
 
     def _sum(self, node: ast.BinOp, depth: int) -> list[Part] | None:
-        left, right = self.text(node.left, depth + 1), self.text(node.right, depth + 1)
-        if left is None and right is None:
-            return None
-        return [
-            *(left if left is not None else self.parts(node.left, depth)),
-            *(right if right is not None else self.parts(node.right, depth)),
-        ]
+        sums = [node]
+        while isinstance(left := sums[-1].left, ast.BinOp) and isinstance(left.op, ast.Add):
+            sums.append(left)
+        found = self.text(sums[-1].left, depth + 1)
+        for one in reversed(sums):
+            right = self.text(one.right, depth + 1)
+            if found is None and right is None:
+                continue
+            found = self.parts(one.left, depth) if found is None else found
+            found += self.parts(one.right, depth) if right is None else right
+        return found
 
     def _percent(self, node: ast.BinOp, depth: int) -> list[Part] | None:
         left = self.text(node.left, depth + 1)

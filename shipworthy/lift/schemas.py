@@ -192,8 +192,8 @@ class _Reader:
         return found, at
 
     def _merged(self, one: Mapping[str, Any], other: Mapping[str, Any], at: _At) -> dict[str, Any]:
-        for key in one.keys() & other.keys() - MERGED:
-            if one[key] != other[key]:
+        for key in one:
+            if key in other and key not in MERGED and one[key] != other[key]:
                 self.tell(f"{at.place}: {key}", f"stands twice; {other[key]!r} is held, {one[key]!r} is not")
         found = {**one, **other}
         properties = {**one.get("properties", {}), **other.get("properties", {})}
@@ -283,7 +283,7 @@ class _Reader:
             }
             held |= mine.keys() | {"type"}
             found.append(self._merged(mine, option, at) if mine and kind != "null" else option)
-        for key in shared.keys() - held:
+        for key in (key for key in shared if key not in held):
             self.tell(f"{at.place}: {key}", UNCHECKED)
         return found or options
 

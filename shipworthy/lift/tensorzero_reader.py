@@ -127,8 +127,9 @@ def _told(config: Config, used: Collection[str]) -> Iterator[Unmapped]:
     for tool in config.table("tools"):
         if tool not in used:
             yield Unmapped(f"tools.{tool}", config.at(f"tools.{tool}"), "the lifted function does not use it")
-    for key in config.tables.keys() - {"functions", "metrics", "evaluations", "tools"}:
-        yield Unmapped(key, config.at(key), TOP.get(key, "this key is not known"))
+    for key in config.tables:
+        if key not in ("functions", "metrics", "evaluations", "tools"):
+            yield Unmapped(key, config.at(key), TOP.get(key, "this key is not known"))
 
 
 @dataclass
@@ -332,8 +333,10 @@ class _FunctionReader:
         """What of the function is not carried over."""
         for name in tables_of(table.get("evaluators", {}), where=self._at("evaluators")):
             self._tell_at(f"evaluators.{name}", "it is run by TensorZero; write it as a metric of the recipe")
-        for key in table.keys() - USED_BY_FUNCTION - {f"{role}_schema" for role in ROLES}:
-            self._tell_at(key, FUNCTION_KEYS.get(key, "this key is not known"))
+        schemas = {f"{role}_schema" for role in ROLES}
+        for key in table:
+            if key not in USED_BY_FUNCTION and key not in schemas:
+                self._tell_at(key, FUNCTION_KEYS.get(key, "this key is not known"))
 
 
 def _listed(value: Any) -> list[str]:
