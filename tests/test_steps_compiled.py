@@ -32,7 +32,7 @@ from shipworthy.evidence import Opponent, compile_page
 from shipworthy.evidence.contest import run_contest
 from shipworthy.lms import Journal, Recorded
 from shipworthy.runtime import Progress
-from shipworthy.scoring import AllRight, Contains, Weighted, metric_of
+from shipworthy.scoring import EXACT, AllRight, Contains, Weighted, evaluate, metric_of
 from shipworthy.ship.rows import given_rows
 
 __all__ = ["made"]
@@ -127,6 +127,14 @@ def about(text: str) -> str:
 
 def unlabelled() -> list[dict[str, Any]]:
     return [{"text": row["text"], "urgent": row["urgent"]} for row in rows()]
+
+
+class Answering(dspy.Signature):
+    """Answer the message."""
+
+    text: str = dspy.InputField()
+    kind: str = dspy.InputField()
+    reply: str = dspy.OutputField()
 
 
 class Sorted(sw.Steps):
@@ -377,3 +385,23 @@ def test_dev_rows_select_for_the_last_steps_and_are_folded_in_where_others_learn
     # No training row has a label for `confirm`: it learns from the dev rows, rather than from nothing.
     folded = compiled(tmp_path, own, sw.Demos(), sw.Student(), train=rest, dev=orders)
     assert folded.program.spec.steps["confirm"].demos
+
+
+class Inside(sw.Steps):
+    """It decides, and says what it decided nowhere but in its reply."""
+
+    outputs = ("reply",)
+    sort = sw.step(Sort)
+    reply = sw.step(Answering)
+
+
+def test_the_confidence_of_a_row_is_that_of_the_least_sure_decision_on_the_way(
+    made: Any, tmp_path: Path
+) -> None:
+    program = compiled(tmp_path, Inside(), *USUAL).program
+    test = [{"text": row["text"], "reply": "x"} for row in rows(6)]
+    found = evaluate(program.answer_many, test, outputs=["reply"], metric=EXACT)
+    for row, result in zip(test, found.results, strict=True):
+        answer = program.answer(row)
+        assert answer.confidence == {"reply": None}
+        assert result.confidence == answer.steps[0].confidence["kind"]

@@ -251,7 +251,8 @@ class _Work:
 def _answered(task: _Task, answer: Answer, usd_of: Callable[[Answer], float | None] | None) -> dict[str, Any]:
     """All of a row's result but its score."""
     given = {name: _plain(value) for name, value in answer.outputs.items()}
-    numbers = [value for value in answer.confidence.values() if value is not None]
+    decided = [answer.confidence, *(step.confidence for step in answer.steps)]  # those within it too
+    numbers = [value for own in decided for value in own.values() if value is not None]
     calls = sum(step.lm_calls for step in answer.steps)
     usd = usd_of(answer) if usd_of is not None else (None if calls else 0.0)
     raw = [raw for step in answer.steps for raw in step.raw[:RAW_CALLS]]
