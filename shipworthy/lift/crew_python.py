@@ -14,7 +14,7 @@ from typing import Any
 
 from .crew_parts import Entry
 from .crew_words import KINDS, is_crew_base, kind_of, looked_up_key, marks
-from .draft import Unmapped, check_steps
+from .draft import Unmapped, check_count
 from .python_syntax import (
     Function,
     Module,
@@ -329,7 +329,7 @@ def _collect(
             if kind and not skip:
                 found.append(Made(kind, _target(statement, node), node, kept, module, owner, function))
                 alike = sum(one.kind == kind for one in (*crew.made, *found))
-                check_steps(alike, module.where(node), what=f"{kind}s")
+                check_count(alike, f"{kind}s", module.where(node))
     _name(found, function)
     crew.made += found
 

@@ -18,7 +18,7 @@ from ..runtime import Field
 from .crew_keys import why_left_out
 from .crew_parts import Crew, Entry, python_name_of
 from .crew_tools import tools_of
-from .draft import Draft, Message, Prompt, StepDraft, Unmapped, check_steps
+from .draft import Draft, Message, Prompt, StepDraft, Unmapped, check_count
 from .infer import schema_of
 from .names import problem_of_field, problem_of_program, program_name
 from .pieces import Piece, Slot
@@ -42,7 +42,7 @@ def draft_of(crew: Crew, *, where: str) -> Draft:
     Raises:
         PrototypeError: no task says what to do; or a task's class refers to itself without end.
     """
-    check_steps(len(crew.tasks), where)
+    check_count(len(crew.tasks), "tasks", where)
     tasks = [task for task in crew.tasks if _said(task, "description")]
     for task in crew.tasks:
         if task not in tasks:

@@ -75,4 +75,8 @@ def _aligned(lines: Iterable[str]) -> list[str]:
 
 def _plain(text: str) -> str:
     """Text without characters that would move or colour a terminal's output."""
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    )

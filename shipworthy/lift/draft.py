@@ -16,7 +16,8 @@ from ..runtime import Demo, Field
 from .pieces import Piece
 
 Schema = Mapping[str, Any]
-MAX_STEPS = 200
+MAX_COUNT = 200
+MAX_INPUTS = 1000
 Role = Literal["system", "user", "assistant"]
 
 
@@ -219,14 +220,28 @@ class Draft:
     unmapped: tuple[Unmapped, ...] = ()
 
 
-def check_steps(count: int, where: str, *, what: str = "steps") -> None:
-    """Refuse a prototype of more steps than can be read at once.
+def check_count(count: int, what: str, where: str) -> None:
+    """Refuse a prototype of more steps, or of more candidate prompts, than anybody would write.
 
     Raises:
         PrototypeError: there are over 200.
     """
-    if count > MAX_STEPS:
-        raise PrototypeError(f"there are over {MAX_STEPS} {what}", hint="lift a part of it", where=where)
+    if count > MAX_COUNT:
+        raise PrototypeError(f"there are over {MAX_COUNT} {what}", hint="lift a part of it", where=where)
+
+
+def check_inputs(count: int, where: str) -> None:
+    """Refuse a prototype of more inputs than a contract is good for.
+
+    Raises:
+        PrototypeError: there are over 1,000.
+    """
+    if count > MAX_INPUTS:
+        raise PrototypeError(
+            f"there are {count:,} inputs, and at most {MAX_INPUTS:,} are read",
+            hint="write what repeats as one input, a text or a list",
+            where=where,
+        )
 
 
 def one_step(name: str, messages: Sequence[Message], **stated: Any) -> Draft:

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import PrototypeError
 from ..runtime import Field, label_text
 from .crew_steps import assembled, step_names
-from .draft import Draft, Message, Prompt, Router, StepDraft, Tool, Unmapped, check_steps
+from .draft import Draft, Message, Prompt, Router, StepDraft, Tool, Unmapped, check_count
 from .flow_calls import Ask, source_of
 from .flow_methods import STATE, Method, Origins, in_turn, is_kickoff, item_of, methods_of, sources_of
 from .flow_router import label_for, returned
@@ -41,7 +41,9 @@ class FlowDraft:
     def __post_init__(self) -> None:
         self.source = source_of(self.module, self.flow)
         self.methods, told = methods_of(self.source)
-        check_steps(sum(len(one.asks) for one in self.methods.values()), self.module.where(self.flow))
+        check_count(
+            sum(len(one.asks) for one in self.methods.values()), "calls", self.module.where(self.flow)
+        )
         self.unmapped += [Unmapped(*one) for one in told]
         self.models = Models(self.modules)
         self.state = self._state()

@@ -32,6 +32,7 @@ CARRIES = (
     ("lines of a batch", "candidate prompts"),
 )
 MAX_CANDIDATES = 20
+MAX_REQUESTS = 1000
 TAGS = re.compile(r"\{[{%#]")
 LIKE = re.compile(r"\A\s*(?:\{[%#].*?[%#]\}\s*)*[\[{]", re.DOTALL)
 A_LINE = re.compile(r'\s*\{\s*"[^\n]*\}\s*\Z')
@@ -102,7 +103,7 @@ def _of_batch(requests: list[Any], name: str, where: str, dialect: Dialect) -> D
     """Requests that ask differently as candidates of one step; the first states what comes out."""
     drafts: dict[str, Draft] = {}
     told: list[Unmapped] = []
-    for number, request in enumerate(requests, 1):
+    for number, request in enumerate(requests[:MAX_REQUESTS], 1):
         place = f"{where}: line {number}"
         draft = Chat(_body(request), None, place, dialect).draft(name)
         step = draft.steps[0]
@@ -119,6 +120,9 @@ def _of_batch(requests: list[Any], name: str, where: str, dialect: Dialect) -> D
                 hint="name one request, with a slot such as {message} where the rows differ",
                 where=where,
             )
+    if len(requests) > MAX_REQUESTS:
+        place = f"{where}: line {MAX_REQUESTS + 1} and {len(requests) - MAX_REQUESTS - 1} more"
+        told.append(Unmapped("requests", place, f"the first {MAX_REQUESTS:,} are looked at"))
     first, *others = drafts.values()
     step = first.steps[0]
     held = [first]

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from ..errors import PrototypeError
 from ..examples import read_csv
-from .draft import Message, Prompt, Role
+from .draft import Message, Prompt, Role, check_count
 from .jinja_template import JinjaTemplate
 from .line_numbers import Lines
 from .promptfoo_files import Parsed, Suite, file_path, others
@@ -204,6 +204,7 @@ class _Reader:
             own = f"{label} {self.labels[label]}"
         self.labels[own] = 1
         self.found.append(Prompt(messages, own))
+        check_count(len(self.found), "prompts", str(self.suite.files.path))
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:

@@ -58,7 +58,7 @@ def _names_by_line(lines: Sequence[str], slots: Sequence[Slot]) -> list[list[str
 
 def _said(slot: Slot) -> str:
     """What a slot is called in prose: its input, or the property of it that stands there."""
-    match = PROPERTY.fullmatch(slot.spelling)
+    match = PROPERTY.fullmatch(slot.spelling) if "." in slot.spelling else None
     if match is None:
         return slot.name
     return f"{slot.name} {match[2]}" if match[1] == slot.name else match[2]

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import PrototypeError, RowInputError
 from ..examples import digest_of
 from ..lms import Prompt
-from .draft import Draft, Message, StepDraft, Template, one_step
+from .draft import Draft, Message, StepDraft, Template, check_inputs, one_step
 from .files import Files
 from .mlflow_reader import read_registered
 from .names import problem_of_program, program_name
@@ -178,7 +178,7 @@ def read_prototype(
 
     Raises:
         PrototypeError: a file is missing, empty, over 10 MB, not UTF-8 or of an unknown format,
-            nested too deeply, or the name is none.
+            nested too deeply, it has over 1,000 inputs, or the name is none.
     """
     looked_at = Files(path)
     if name is not None and problem_of_program(name):
@@ -197,7 +197,9 @@ def read_prototype(
         raise PrototypeError(
             "it is nested too deeply", hint="write it flatter, or lift a part of it", where=str(path)
         ) from error
-    return Prototype(called, reader.format, str(path), draft, dict(files.texts), files.digest)
+    prototype = Prototype(called, reader.format, str(path), draft, dict(files.texts), files.digest)
+    check_inputs(len(prototype.slots), str(path))
+    return prototype
 
 
 def _registered(uri: str, name: str | None) -> Prototype:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import PrototypeError
 from ..runtime import Field
-from .draft import Draft, Message, Prompt, StepDraft, Template, Tool, Unmapped, check_steps
+from .draft import Draft, Message, Prompt, StepDraft, Template, Tool, Unmapped, check_count
 from .formatted import FormatSlot, FormatTemplate, schema_of_spec
 from .jinja_template import JinjaTemplate
 from .message_lists import MessagesTemplate
@@ -84,9 +84,9 @@ def chain_of(
     """The steps of calls that belong together, in the order in which they run.
 
     Raises:
-        PrototypeError: a schema is none, or there are over 200 steps.
+        PrototypeError: a schema is none, or there are over 200 calls.
     """
-    check_steps(len(sites), place(sites[0].line))
+    check_count(len(sites), "calls", place(sites[0].line))
     chain = _Chain(module, walk, sites, names, place, SlotNames(), unmapped=list(unmapped))
     prompts = []
     reads: list[tuple[str, ...]] = []

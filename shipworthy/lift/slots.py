@@ -120,11 +120,15 @@ class _Slots:
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         found: list[Piece] = []
+        slots: dict[str, Slot] = {}
         end = 0
         for place in self.places:
             if place.start > end:
                 found.append(self.text[end : place.start])
-            found.append(Slot(self.names[place.word], self.text[place.start : place.end]))
+            spelling = self.text[place.start : place.end]
+            if spelling not in slots:
+                slots[spelling] = Slot(self.names[place.word], spelling)
+            found.append(slots[spelling])
             end = place.end
         if end < len(self.text):
             found.append(self.text[end:])
@@ -212,7 +216,7 @@ class _Slots:
     def _nearly(self) -> Iterator[tuple[int, int, str]]:
         """Places without a name, and names in brackets that are not in capitals."""
         for match in NUMBERED.finditer(self.text):
-            if not self.whole.is_code(match.start()) and not LATEX.search(self.whole.before(match.start())):
+            if not self.whole.is_code(match.start()) and not self.whole.in_latex(match.start()):
                 yield match.start(), match.end(), "no name, so it stays text; name it to make it an input"
         if self.places:
             return
@@ -224,7 +228,7 @@ class _Slots:
 
 def _covers(spans: Sequence[tuple[int, int]], at: int) -> bool:
     """Whether one of the spans, which are in order and apart, holds an offset."""
-    index = bisect_right(spans, at, key=lambda span: span[0]) - 1
+    index = bisect_right(spans, (at + 1,)) - 1
     return index >= 0 and at < spans[index][1]
 
 
@@ -234,6 +238,7 @@ class _Text:
     def __init__(self, text: str) -> None:
         self.text = text
         self.lines = Lines(text)
+        self._has_commands = "\\" in text
         fences = re.finditer(r"(?ms)^[ \t]*(```|~~~)[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", text)
         self._code = [match.span(2) for match in fences]
 
@@ -245,6 +250,10 @@ class _Text:
     def is_code(self, at: int) -> bool:
         """Whether this offset lies in fenced code."""
         return _covers(self._code, at)
+
+    def in_latex(self, at: int) -> bool:
+        """Whether braces at this offset belong to a command of LaTeX's."""
+        return self._has_commands and LATEX.search(self.before(at)) is not None
 
     def before(self, at: int) -> str:
         """What stands before a place on its line, as far back as a sentence goes."""
@@ -293,7 +302,7 @@ SMALL_BRACKETS = re.compile(
 
 def _not_braces(whole: _Text, match: re.Match[str]) -> bool:
     word = match[1] or match[2]
-    if LATEX.search(whole.before(match.start())):
+    if whole.in_latex(match.start()):
         return True
     if word.isidentifier():
         return False

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import PrototypeError
 from ..runtime import Field
 from .answer_schema import answer_of, names_before
-from .draft import Draft, Message, Prompt, StepDraft, Template, Tool, Unmapped
+from .draft import Draft, Message, Prompt, StepDraft, Template, Tool, Unmapped, check_count
 from .files import Files
 from .names import Names, field_name, problem_of_field, program_name
 from .pieces import Slot
@@ -222,6 +222,7 @@ class _FunctionReader:
     def _variants(self, table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Those that are prompts, the one most often used first."""
         variants = tables_of(table.get("variants", {}), where=self._at("variants"))
+        check_count(len(variants), "variants", self._at("variants"))
         variants = {
             name: tables_of(one, where=self._at(f"variants.{name}")) for name, one in variants.items()
         }

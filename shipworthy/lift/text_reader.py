@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .draft import Draft, Message, Prompt, StepDraft, Unmapped
+from .draft import Draft, Message, Prompt, StepDraft, Unmapped, check_inputs
 from .files import Files
 from .line_numbers import Lines
 from .pieces import Slot
@@ -28,6 +28,8 @@ CARRIES = (
     ("all other text", "the instruction"),
 )
 MIN_WORDS = 4
+MAX_PROMPTS = 200
+"""More parts than that are parts of one prompt."""
 
 HEADING = re.compile(
     r"(?im)^(?:#{1,6}[ \t]+|\*\*)?"
@@ -70,6 +72,7 @@ def draft_of(text: str, *, name: str, place: str) -> Draft:
         unmapped.append(Unmapped(first_line, f"{place}:{lines.number(text.index(first_line))}", why))
     for label, start, end in parts:
         template = PlainTemplate(text[start:end], split_slots)
+        check_inputs(len(template.inputs), place)
         line = lines.number(start)
         if prompts and set(template.inputs) != set(prompts[0].messages[0].template.inputs):
             slots = ", ".join(template.inputs)
@@ -98,7 +101,7 @@ def prompts_of(text: str) -> tuple[tuple[str, str], ...]:
 def _parts(text: str) -> list[tuple[str, int, int]]:
     """Label, start and end of each prompt."""
     headings = list(HEADING.finditer(text))
-    if len(headings) > 1:
+    if 1 < len(headings) <= MAX_PROMPTS:
         ends = [*(match.start() for match in headings[1:]), len(text)]
         spans = [
             _without_rule(text, *_trimmed(text, match.end(), end))
@@ -116,7 +119,9 @@ def _parts(text: str) -> list[tuple[str, int, int]]:
         spans = [_trimmed(text, start, end) for start, end in zip(starts, ends, strict=True)]
         spans = [span for span in spans if span[0] < span[1]]
         texts = [text[start:end] for start, end in spans]
-        if len(spans) > 1 and all(_is_whole(part) and _slots(part) & _slots(texts[0]) for part in texts):
+        if 1 < len(spans) <= MAX_PROMPTS and all(
+            _is_whole(part) and _slots(part) & _slots(texts[0]) for part in texts
+        ):
             return [(f"prompt {i}", *span) for i, span in enumerate(spans, 1)]
     return [("", 0, len(text))]
 

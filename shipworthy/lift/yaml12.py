@@ -18,6 +18,7 @@ from ..errors import PrototypeError
 Path = tuple[str | int, ...]
 MAX_DEPTH = 100
 MAX_ALIASED = 1_000_000
+MAX_VALUES = 100_000
 
 TAG = "tag:yaml.org,2002:"
 NULL = re.compile(r"null|Null|NULL|~|")
@@ -26,6 +27,8 @@ BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 INT = re.compile(r"[-+]?[0-9]{1,300}")
 OCTAL = re.compile(r"0o[0-7]{1,300}")
 HEX = re.compile(r"0x[0-9a-fA-F]{1,300}")
+NO_TEXT = "~nNtTfF-+.0123456789"
+"""How what is no text may begin."""
 FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,300}|[0-9]{1,300}(?:\.[0-9]{0,300})?)(?:[eE][-+]?[0-9]{1,300})?")
 # Line breaks of YAML 1.1 that are ordinary characters in 1.2: private characters stand in meanwhile.
 FORMER_BREAKS = (0x85, 0x2028, 0x2029)
@@ -76,14 +79,16 @@ def read_yaml(text: str, *, where: str, first_line: int = 1) -> Document:
     Raises:
         PrototypeError: it does not parse; a key stands twice or is no scalar; a tag would build an
             object; aliases expand to over a million characters or contain themselves; nodes lie over
-            100 deep; a second document follows. `where` holds line and column, both from 1.
+            100 deep; there are over 100,000 of them; a second document follows. `where` holds line and
+            column, both from 1.
     """
     import yaml
 
     loader = getattr(yaml, "CLoader", yaml.Loader)
-    stand_ins = dict(zip(FORMER_BREAKS, (code for code in PRIVATE if chr(code) not in text), strict=False))
+    breaks = [code for code in FORMER_BREAKS if chr(code) in text]
+    stand_ins = dict(zip(breaks, (code for code in PRIVATE if chr(code) not in text), strict=False))
     builder = _Builder(where, first_line, {stand_in: former for former, stand_in in stand_ins.items()})
-    parsed = text.translate(stand_ins)
+    parsed = text.translate(stand_ins) if stand_ins else text
     try:
         builder.read(yaml.parse(parsed, Loader=loader))
     except yaml.reader.ReaderError as error:
@@ -110,26 +115,29 @@ class _Builder:
         """The stream's first document; a second one is refused."""
         self.events = events
         next(events)
-        if not _is(event := next(events), "DocumentStart"):
+        if not _is(event := next(events), "DocumentStartEvent"):
             return
         self.value = self.node(next(events), ())
         next(events)
-        if _is(event := next(events), "DocumentStart"):
+        if _is(event := next(events), "DocumentStartEvent"):
             raise self.refused(event, "a second document begins here", "keep one document in a file")
 
     def node(self, event: Any, path: Path) -> Any:
+        if len(self.lines) > MAX_VALUES:
+            hint = "keep rows in a file of their own, as CSV or JSON lines"
+            raise self.refused(event, f"over {MAX_VALUES:,} values", hint)
         if len(path) > MAX_DEPTH:
             raise self.refused(event, f"nested over {MAX_DEPTH} deep", "write it flatter")
         self.lines.setdefault(path, self.first_line + event.start_mark.line)
-        if _is(event, "Alias"):
+        if _is(event, "AliasEvent"):
             return self.alias(event)
         before = self.size
         if event.anchor:
             self.open.append(event.anchor)
         self.size += 1
-        if _is(event, "Scalar"):
+        if _is(event, "ScalarEvent"):
             value = self.scalar(event)
-        elif _is(event, "SequenceStart"):
+        elif _is(event, "SequenceStartEvent"):
             self.known_tag(event, "seq")
             value = self.sequence(path)
         else:
@@ -153,7 +161,7 @@ class _Builder:
         return value
 
     def scalar(self, event: Any) -> Any:
-        text = event.value.translate(self.former_breaks)
+        text = self.text(event)
         self.size += len(text)
         if event.tag is None:
             return plain_value(text) if event.implicit[0] else text
@@ -169,20 +177,23 @@ class _Builder:
             raise self.refused(event, f"{text!r} is no {kind}", "correct the value or leave the tag out")
         return value
 
+    def text(self, event: Any) -> str:
+        return str(event.value.translate(self.former_breaks) if self.former_breaks else event.value)
+
     def sequence(self, path: Path) -> list[Any]:
         values: list[Any] = []
-        while not _is(event := next(self.events), "SequenceEnd"):
+        while not _is(event := next(self.events), "SequenceEndEvent"):
             values.append(self.node(event, (*path, len(values))))
         return values
 
     def mapping(self, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
         merged: dict[str, Any] = {}
-        while not _is(event := next(self.events), "MappingEnd"):
-            if not _is(event, "Scalar"):
+        while not _is(event := next(self.events), "MappingEndEvent"):
+            if not _is(event, "ScalarEvent"):
                 raise self.refused(event, "a key that is no text", "put {{…}} and the like in quotes")
             self.scalar(event)
-            key = event.value.translate(self.former_breaks)
+            key = self.text(event)
             if key in found or (key == "<<" and merged):
                 raise self.refused(event, f"the key {key!r} stands twice", "keep one of them")
             inner = (*path, key)
@@ -221,6 +232,8 @@ KINDS: Mapping[str, type] = {"int": int, "float": float, "bool": bool, "null": t
 
 def plain_value(text: str) -> Any:
     """What an unquoted scalar means in YAML 1.2."""
+    if text and text[0] not in NO_TEXT:
+        return text
     if NULL.fullmatch(text):
         return None
     if BOOL.fullmatch(text):
@@ -237,7 +250,7 @@ def plain_value(text: str) -> Any:
 
 
 def _is(event: Any, kind: str) -> bool:
-    return bool(type(event).__name__ == f"{kind}Event")
+    return bool(type(event).__name__ == kind)
 
 
 def _within(text: str, mark: Any) -> tuple[int, int]:
