@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipworthy.errors import PrototypeError
-from shipworthy.lift import crew_reader
+from shipworthy.lift import crew_reader, lift, read_prototype
 from shipworthy.lift.draft import Draft, StepDraft
 from shipworthy.lift.files import Files
 
@@ -649,3 +649,14 @@ def test_every_sentence_and_every_slot_is_in_what_is_rendered(
         spelled = f"{{{name}}}"
         input_name = renamed[spelled].split("renamed to ")[1].split(":")[0] if spelled in renamed else name
         assert f"<{input_name}>" in shown
+
+
+def test_a_crew_that_is_given_nothing_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    files = {
+        "agents.yaml": "writer: {role: Writer, goal: Write, backstory: You write.}\n",
+        "tasks.yaml": "one: {description: Write., expected_output: Text, agent: writer}\n"
+        "two: {description: Judge it., expected_output: Text, agent: writer}\n",
+    }
+    with pytest.raises(PrototypeError, match="none of its steps is given anything") as caught:
+        lift(read_prototype(write(tmp_path, files), name="crew"))
+    assert "{topic}" in caught.value.hint

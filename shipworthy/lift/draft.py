@@ -132,9 +132,12 @@ class StepDraft:
 
     @cached_property
     def shown(self) -> Mapping[str, Schema]:
-        """The inputs of the prompt in use, by name, with what its templates show of their types."""
+        """Inputs by name, with what the templates show of their types.
+
+        Those of the prompt in use come first, then what its candidates ask for besides.
+        """
         found: dict[str, Schema] = {}
-        for message in self.prompts[0].messages:
+        for message in (message for prompt in self.prompts for message in prompt.messages):
             for name, schema in message.template.inputs.items():
                 found.setdefault(name, schema)
         return found

@@ -16,6 +16,7 @@ from .formatted import FormatTemplate, parse_format
 from .jinja_template import JinjaTemplate
 from .mustache import Section, Variable, parse_mustache, to_jinja
 from .pieces import Piece, Slot
+from .renamed_template import renamed
 from .slot_names import SlotNames
 from .yaml12 import load_yaml
 
@@ -192,7 +193,7 @@ class Context:
     def template(self, text: str, format: str, path: str, *, listed: Any = None) -> Template:
         """A text with slots of one of the three languages."""
         if format == "jinja2":
-            return JinjaTemplate(text, where=self.at(path))
+            return renamed(JinjaTemplate(text, where=self.at(path)), self.names)
         if format == "mustache":
             return self._mustache(text, path, listed)
         parsed = parse_format(text)
@@ -217,7 +218,7 @@ class Context:
         translated = to_jinja(text, known=known, where=self.at(path))
         for spelling, line, why in translated.told:
             self.tell(spelling, f"{path}, line {line}", why)
-        return JinjaTemplate(translated.jinja, where=self.at(path))
+        return renamed(JinjaTemplate(translated.jinja, where=self.at(path)), self.names)
 
     def _piece(self, part: str | Variable | Section) -> Piece:
         if isinstance(part, str):

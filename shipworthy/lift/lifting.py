@@ -149,7 +149,10 @@ def lift(
     step = draft.steps[0]
     chosen = _inputs(prototype, table, inputs)
     stated = stated_outputs(step, list(chosen))
-    found = _outputs_of_rows(table, list(chosen), outputs) if table else _outputs_of_nothing(outputs, stated)
+    if table:
+        found = _outputs_of_rows(table, list(chosen), outputs)
+    else:
+        found = _outputs_of_nothing(outputs, stated, inputs=chosen)
     unmapped = list(draft.unmapped)
     if table is not None:
         found, told = with_stated(found, stated, table, prototype.path)
@@ -173,15 +176,28 @@ def lift(
 def _several(prototype: Prototype) -> Lifted:
     """Each step by itself: what its own prompt and schemas state. Rows teach the compiler, step by step."""
     draft = prototype.draft
+    everywhere = {name: schema for step in draft.steps for name, schema in step.shown.items()}
+    stated_inputs = {field.name: field for step in draft.steps for field in step.inputs}
+    made = {name for step in draft.steps for name in (step.name, *(field.name for field in step.outputs))}
+    program = [name for name in dict.fromkeys([*prototype.slots, *stated_inputs]) if name not in made]
+    if not program:
+        raise PrototypeError(
+            "none of its steps is given anything, so that it would answer every row alike",
+            hint="mark what differs from row to row, as in {topic}",
+            where=prototype.path,
+        )
     outputs: dict[str, tuple[Field, ...]] = {}
     earlier: dict[str, Field] = {}
     steps = []
     for step in draft.steps:
         fields = {field.name: field for field in step.inputs}
         read = {field.name: field for name in step.reads for field in outputs[name]}
-        names = dict.fromkeys([*step.shown, *fields, *read])
+        # A step without a slot of its own answers to what the program is given.
+        names = dict.fromkeys([*step.shown, *fields, *read] or program)
         typed = [
-            read.get(name) or earlier.get(name) or _input(name, fields, step.shown, draft.defaults, None)
+            read.get(name)
+            or earlier.get(name)
+            or _input(name, {**stated_inputs, **fields}, everywhere, draft.defaults, None)
             for name in names
         ]
         stated = stated_outputs(step, list(names))
@@ -216,11 +232,20 @@ def _step(step: StepDraft, contract: Contract, reasons: Mapping[str, str]) -> Li
 
 
 def _prose(prompt: Prompt) -> str:
-    """The words of all messages but worked examples, without the places where inputs go."""
+    """The words of all messages but worked examples, without the places where inputs go.
+
+    A turn of the assistant that is no worked example is told as such, with the user's before it; the
+    last one is how the answer begins.
+    """
+    messages = [message for message in prompt.messages if message.template.text.strip()]
     pieces: list[Piece] = []
-    for message in prompt.messages:
-        if message.role != "assistant":
-            pieces += [*message.template.pieces(), "\n\n"]
+    for number, message in enumerate(messages, 1):
+        answered = number < len(messages) - 1 and messages[number].role == "assistant"
+        if message.role == "assistant":
+            pieces.append("Begin the answer with: " if number == len(messages) else "Assistant: ")
+        elif message.role == "user" and answered:
+            pieces.append("User: ")
+        pieces += [*message.template.pieces(), "\n\n"]
     return instruction_of(pieces)
 
 
@@ -289,10 +314,14 @@ def _longest_text(table: Table) -> dict[str, str]:
     return {longest.name: f"the prompt has no slot; this column has the longest text, {mean}"}
 
 
-def _outputs_of_nothing(named: Sequence[str] | None, stated: Sequence[tuple[Field, str]]) -> Outputs:
+def _outputs_of_nothing(
+    named: Sequence[str] | None, stated: Sequence[tuple[Field, str]], *, inputs: Iterable[str]
+) -> Outputs:
     if stated and not named:
         return Outputs(tuple(field for field, _ in stated), {field.name: why for field, why in stated}, {})
-    names = list(named) if named else ["answer"]
+    taken = {name.casefold() for name in inputs}
+    free = (name for name in ("answer", "output", "result", "reply") if name not in taken)
+    names = list(named) if named else [next(free, f"answer_{len(taken)}")]
     reason = "named as an output; no rows to learn a type from" if named else "no rows to learn a type from"
     return Outputs(tuple(Field(name, TEXT) for name in names), dict.fromkeys(names, reason), {})
 

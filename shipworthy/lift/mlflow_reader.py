@@ -19,6 +19,7 @@ from .jinja_template import JinjaTemplate
 from .names import program_name
 from .openai_turns import ROLES
 from .pieces import Piece, Slot
+from .renamed_template import renamed
 from .schemas import fields_of
 from .slot_names import SlotNames
 
@@ -186,7 +187,7 @@ def _is_jinja(text: str) -> bool:
 
 def _template(text: str, names: SlotNames, where: str, *, jinja: bool) -> Template:
     if jinja:
-        return JinjaTemplate(text, where=where)
+        return renamed(JinjaTemplate(text, where=where), names)
     pieces: list[Piece] = []
     end = 0
     for match in SLOT.finditer(text):

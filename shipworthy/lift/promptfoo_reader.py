@@ -31,7 +31,7 @@ CARRIES = (
     ("tests, defaultTest, scenarios", "examples"),
     ("vars that assertions compare the answer with, `equals`", "labels"),
     ("a JSON Schema of `is-json` or of a provider's `response_format`", "typed outputs"),
-    ("assertions that run exactly", "checks"),
+    ("assertions that run exactly, sets, weights, thresholds", "checks: in the recipe, or beside their row"),
 )
 
 NAMES = tuple(f"promptfooconfig.{suffix}" for suffix in ("yaml", "yml", "json"))

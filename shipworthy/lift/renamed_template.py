@@ -8,6 +8,13 @@ from typing import Any
 
 from .draft import Template
 from .pieces import Piece, Slot
+from .slot_names import SlotNames
+
+
+def renamed(template: Template, names: SlotNames) -> Template:
+    """The template with an input's name for each of its values; itself where all have such names already."""
+    own = {name: names.name(name, wanted=name) for name in template.inputs}
+    return RenamedTemplate(template, own) if any(old != new for old, new in own.items()) else template
 
 
 @dataclass(frozen=True)
