@@ -60,6 +60,14 @@ def sentence(quote: str | None) -> str | None:
     return quote
 
 
+def verdict(answer: str | None) -> str | None:
+    """Yes or no, if the answer begins with it."""
+    if answer is None:
+        return None
+    found = YES_OR_NO.match(answer)
+    return found[1].lower() if found else "neither"
+
+
 def reply(answer: str | None) -> str | None:
     """The answer, before it is checked."""
     return answer
@@ -68,9 +76,10 @@ def reply(answer: str | None) -> str | None:
 recipe = sw.Recipe(
     steps={
         "choose": [sw.Readout(questions=False), sw.Student()],
+        "decide": [sw.Readout(questions=False), sw.Student()],
         "reply": [sw.Demos(without_classes=8)],
     },
-    labels={"best": best, "sentence": sentence, "reply": reply},
+    labels={"best": best, "sentence": sentence, "verdict": verdict, "reply": reply},
     metric=Function(supported, version=1),
     target=0.8,
     # Whoever says nothing at all is right where the handbook does not say, which is no use to anybody.

@@ -51,12 +51,13 @@ def take(best: str, passages: list[str]) -> str | None:
     return passages[int(best) - 1] if best.isdecimal() and int(best) <= len(passages) else None
 
 
-def check_quote(reply: str | None, sentence: str | None) -> Checked:
-    """Withdraw answer and quote where the quote does not occur in the handbook word for word."""
+def check_quote(sentence: str | None, verdict: str | None, reply: str | None) -> Checked:
+    """Yes, no or the reply, with its quote; neither where that is not in the handbook word for word."""
+    answer = reply or (verdict.capitalize() if verdict in ("yes", "no") else None)
     quote = " ".join((sentence or "").split())
-    if not reply or not quote or f" {quote} " not in f" {' '.join(_text().split())} ":
+    if not answer or not quote or f" {quote} " not in f" {' '.join(_text().split())} ":
         return {"answer": None, "quote": None}
-    return {"answer": reply, "quote": quote}
+    return {"answer": answer, "quote": quote}
 
 
 class _Index(NamedTuple):

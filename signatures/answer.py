@@ -19,13 +19,20 @@ class Choose(dspy.Signature):
     best: Number = dspy.OutputField()
 
 
+class Decide(dspy.Signature):
+    """By the sentence of the handbook: is the answer to the question yes, no, or neither?"""
+
+    question: str = dspy.InputField(desc="what a customer or a colleague asks")
+    sentence: str = dspy.InputField(desc="of the handbook")
+    verdict: Literal["yes", "no", "neither"] = dspy.OutputField()
+
+
 class Reply(dspy.Signature):
     """You answer questions to Wrenlow, an online shop for bicycles, in a few words.
 
     Answer only with what the sentence of the handbook says, in English, also where the question is not.
-    Begin with yes or no if the question asks for that.
     """
 
-    sentence: str = dspy.InputField(desc="of the handbook")
     question: str = dspy.InputField(desc="what a customer or a colleague asks")
+    sentence: str = dspy.InputField(desc="of the handbook")
     reply: str = dspy.OutputField(desc="a few words, such as: 30 days", max_length=80)

@@ -187,11 +187,21 @@ def test_a_check_that_somebody_broke_is_named_with_its_line(tmp_path: Path) -> N
     assert done.document["error"]["where"].endswith("train.jsonl:1, column 'checks'")
 
 
+def test_tests_of_which_none_can_be_run_are_not_shipped(tmp_path: Path) -> None:
+    config = suite(defaultTest={"assert": [{"type": "llm-rubric", "value": "is kind"}]})
+    for case in config["tests"]:
+        case["assert"] = []
+    arguments = ("--into", tmp_path / "desk", "--json")
+    done = call("ship", write(tmp_path, config), *arguments, cwd=tmp_path)
+    assert done.code == 2
+    assert done.document["error"]["message"] == "there are no examples to compile and certify with"
+
+
 @pytest.mark.slow
 def test_a_promptfoo_project_is_shipped_by_its_own_assertions(tmp_path: Path) -> None:
     """Lifted, compiled and certified on the embedded LM, without a label; the scores are those by hand."""
     config = suite(prompts=[PROMPT, "Route this for a hotel: kitchen, repairs or desk?\n{{ message }}"])
-    config["tests"] = [case for number, case in enumerate(config["tests"]) if number % 3]
+    config["tests"] = config["tests"][::3]
     done = call(
         "ship",
         write(tmp_path, config),
@@ -208,7 +218,7 @@ def test_a_promptfoo_project_is_shipped_by_its_own_assertions(tmp_path: Path) ->
     certificate = home / ".shipworthy" / "certificates" / "hotel"
     lines = next(certificate.glob("*/rows.jsonl")).read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    assert len(rows) == len(rows_of(tmp_path, "test")) == 2
+    assert len(rows) == len(rows_of(tmp_path, "test")) == 1
     for contender in ("compiled", "prototype", "constrained"):
         held = []
         for row in rows:

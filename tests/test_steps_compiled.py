@@ -387,6 +387,11 @@ def test_dev_rows_select_for_the_last_steps_and_are_folded_in_where_others_learn
     assert folded.program.spec.steps["confirm"].demos
 
 
+def test_what_functions_compute_of_the_inputs_alone_can_be_asked_for_without_an_lm(made: Any) -> None:
+    expected = ["A parcel takes three days", "A broken cup is replaced"]
+    assert made.program.prepared({"text": "a broken cup"}) == {"passages": expected}
+
+
 class Inside(sw.Steps):
     """It decides, and says what it decided nowhere but in its reply."""
 

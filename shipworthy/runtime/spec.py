@@ -287,7 +287,8 @@ class StepSpec(Data):
         found = Contract.from_json({"inputs": self.inputs, "outputs": self.outputs})
         if self.decide is None or self.generate is None:
             return found
-        return replace(found, generated=frozenset(self.generate.outputs))
+        both = {field.name for field in found.decisions} & set(self.generate.outputs)
+        return replace(found, generated=frozenset(both)) if both else found
 
     @property
     def calls(self) -> int:

@@ -9,6 +9,7 @@ and `index.ts`.)
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -116,7 +117,7 @@ class Checks:
             beside = self._labels(answer, labels, inputs)
             if beside is not None and beside.value is None:
                 return beside
-            shared, own = self._shared, read_test(labels.get(self.column))
+            shared, own = self._shared, _kept(json.dumps(labels.get(self.column)))
             threshold = shared.threshold if own.threshold is None else own.threshold
             seen = _Seen(self._given(answer), self.whole or len(self.outputs or answer) > 1, ms, usd)
             checks = [*own.checks, *shared.checks]
@@ -180,6 +181,12 @@ def speaks_of_answers(value: Any) -> bool:
         ScoringError: as `read_test`.
     """
     return any(map(_speaks, read_test(value).checks))
+
+
+@functools.lru_cache(maxsize=1024)
+def _kept(text: str) -> _Test:
+    """The checks of a row's column, as JSON: each contender is scored by them, and tried they were once."""
+    return read_test(json.loads(text))
 
 
 @dataclass(frozen=True)

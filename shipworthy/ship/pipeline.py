@@ -262,6 +262,7 @@ def ship(
             **lifting,
         )
         home, program = lifted.project, lifted.lifted.name
+        need_examples(home, program)
     else:
         home, program = home_of(str(prototype), project), str(prototype)
     progress.say(f"project {home}")
