@@ -69,8 +69,8 @@ def verdict(answer: str | None) -> str | None:
 
 
 def reply(answer: str | None) -> str | None:
-    """The answer, before it is checked."""
-    return answer
+    """The answer, where yes or no is none."""
+    return answer if verdict(answer) == "neither" else None
 
 
 recipe = sw.Recipe(

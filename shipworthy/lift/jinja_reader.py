@@ -13,7 +13,7 @@ from .jinja_template import JinjaTemplate
 from .renamed_template import RenamedTemplate
 from .slot_names import SlotNames
 
-SINGLE = re.compile(r"(?<!\{)\{[^\W\d]\w*\}")
+SINGLE = re.compile(r"\{(?<!\{\{)[^\W\d]\w*\}")
 FORMAT = "jinja2"
 SUFFIXES = (".j2", ".jinja", ".jinja2", ".njk", ".minijinja")
 CARRIES = (
@@ -33,7 +33,7 @@ TAG = re.compile(
     r"\{%[-+]?\s*(?:autoescape|block|call|extends|filter|for|from|if|import|include|macro|raw|set|with)\b.*?%\}",
     re.DOTALL,
 )
-COMMENT = re.compile(r"(?<!\{)\{#.*?#\}", re.DOTALL)
+COMMENT = re.compile(r"\{(?<!\{\{)#.*?#\}", re.DOTALL)
 FILTERED = re.compile(r"\{\{[^{}|]*[^{}|\s][^{}|]*\|\s*[a-z]\w*[^{}]*\}\}")
 PROPERTY = re.compile(r"\{\{-?\s*[^\W\d]\w*(?:\.[^\W\d]\w*)+\s*-?\}\}")
 LEADING = re.compile(r"(?:\s|\{#.*?#\}|\{%.*?%\})*", re.DOTALL)

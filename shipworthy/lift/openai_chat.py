@@ -50,7 +50,7 @@ SECRET = re.compile(r"(?i)key|token$|secret|authorization|password")
 JINJA = re.compile(r"\{%|\{\{-?\s*[^\W\d]\w*\s*(?:\.\s*[^\W\d]|\||\[)[^{}]*\}\}")
 A_SLOT = re.compile(r"\{\{?-?[ \t]*[^\W\d][\w .-]{0,60}-?\}")
 OTHER_SLOT = re.compile(r"[$<\[]")
-SINGLE = re.compile(r"(?<!\{)\{[^\W\d]\w*\}(?!\})")
+SINGLE = re.compile(r"\{(?<!\{\{)[^\W\d]\w*\}(?!\})")
 DOUBLE = re.compile(r"\{\{-?\s*([^\W\d]\w*)\s*-?\}\}")
 BETWEEN = "\n\0\n"
 """Stands between messages while all are looked at together; no message can hold it."""

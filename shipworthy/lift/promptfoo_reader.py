@@ -71,6 +71,8 @@ def recognises(files: Files) -> bool:
         text = files.read(name)
     except PrototypeError:
         return False
+    if "prompts" not in text:
+        return False
     return "promptfoo.dev/config-schema" in text or bool(PROMPTS.search(text) and BESIDE.search(text))
 
 

@@ -38,7 +38,10 @@ def instruction_of(pieces: Sequence[Piece]) -> str:
     """The prose of a prompt, dedented, as a docstring can hold it (no tabs, no trailing blanks)."""
     slots = [piece for piece in pieces if isinstance(piece, Slot)]
     text = "".join(MARK if isinstance(piece, Slot) else piece for piece in pieces)
-    lines = [line.rstrip() for line in re.sub(r"\r\n?", "\n", text).split("\n")]
+    text = re.sub(r"\r\n?", "\n", text) if "\r" in text else text
+    if not slots:
+        return _tidy(text)
+    lines = [line.rstrip() for line in text.split("\n")]
     names = _names_by_line(lines, slots)
     kept = _without_carriers(lines, names)
     prose = _tidy(_fill(lines, names, kept))
@@ -67,11 +70,12 @@ def _said(slot: Slot) -> str:
 def _without_carriers(lines: Sequence[str], names: Sequence[Sequence[str]]) -> list[int]:
     """Indices of the lines that are more than a carrier of slots."""
     dropped: set[int] = set()
-    outer = _outer_lines(lines)
+    indented = any(names[index] and line[:1].isspace() for index, line in enumerate(lines))
+    outer = _outer_lines(lines) if indented else []
     for index, line in enumerate(lines):
         if not names[index]:
             continue
-        if TOLD.match(outer[index]):  # the body of a condition or a loop says nothing without it
+        if outer and TOLD.match(outer[index]):  # the body of a condition or a loop says nothing without it
             continue
         rest = _unwrapped(line.replace(MARK, " "))
         if rest and not (_is_label(rest, names[index]) and _ends_with_slot(line)):

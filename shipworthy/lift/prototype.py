@@ -193,6 +193,9 @@ def read_prototype(
         reader = reader_for(looked_at, format)
         called = name or program_name(_stem(looked_at), str(path))
         draft = reader.read(files, name=called)
+    except PrototypeError as error:
+        error.where = error.where or str(path)
+        raise
     except RecursionError as error:
         raise PrototypeError(
             "it is nested too deeply", hint="write it flatter, or lift a part of it", where=str(path)

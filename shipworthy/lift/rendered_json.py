@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import PrototypeError
+from .jinja_checks import check_size
 from .strict_json import NO_CHARACTER, place_of
 
 PLAIN = re.compile(r'[^"\\\x00-\x1f]+')
@@ -94,6 +95,7 @@ class _Chunk:
 
 class _Parser:
     def __init__(self, text: str, where: str) -> None:
+        check_size(text, where)
         self.text = text
         self.where = where
         self.definitions: list[str] = []

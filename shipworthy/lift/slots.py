@@ -14,13 +14,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 
+from ..errors import PrototypeError
 from .line_numbers import Lines
 from .names import field_name, problem_of_field, word_set
 from .pieces import Piece, Slot
 
 NAME = r"[^\W\d][\w.-]*(?:[ \t]+[\w.-]+){0,4}"
 MAX_LENGTH = 60
+MAX_PLACES = 10_000
 REACH = 300
 """How many characters around a place, on its line, say what it is."""
 
@@ -84,7 +87,11 @@ class _Kind:
 
 
 def split_slots(text: str) -> tuple[Piece, ...]:
-    """The prompt as text and slots; joined by their spelling they are the prompt again."""
+    """The prompt as text and slots; joined by their spelling they are the prompt again.
+
+    Raises:
+        PrototypeError: it has over 10,000 places for inputs.
+    """
     return _found_in(text).pieces
 
 
@@ -143,22 +150,24 @@ class _Slots:
                 found[spelling] = (spelling, self.whole.lines.number(start), why)
         return list(found.values())
 
-    def _places(self, kind: _Kind) -> list[_Place]:
-        found = []
+    def _places(self, kind: _Kind) -> Iterator[_Place]:
         for match in kind.pattern.finditer(self.text):
             word = next(group for group in match.groups() if group is not None).strip()
             in_code = self.whole.is_code(match.start()) and not self.whole.alone(match)
             strict = word.isidentifier() and kind in (BRACES, DOUBLE)
             if len(word) > MAX_LENGTH or (in_code and not strict) or kind.refuse(self.whole, match):
                 continue
-            found.append(_Place(match.start(), match.end(), word, in_code))
-        return found
+            yield _Place(match.start(), match.end(), word, in_code)
 
     def _chosen(self) -> tuple[_Kind, list[_Place]]:
         in_code = None
         for kind in KINDS:
-            places = self._places(kind)
-            own = places
+            places = own = list(islice(self._places(kind), MAX_PLACES + 1))
+            if len(places) > MAX_PLACES:
+                raise PrototypeError(
+                    f"there are over {MAX_PLACES:,} places in {kind.title}",
+                    hint="write what repeats as one input, a text or a list",
+                )
             if kind is BRACES:
                 # A lone `${price}` is a slot in dollars, a lone `{{{item}}}` one in double braces.
                 own = [
@@ -207,7 +216,7 @@ class _Slots:
             why = f"beside slots in {self.kind.title}, {kind.title} stay text"
             left = [
                 (place.start, place.end)
-                for place in self._places(kind)
+                for place in islice(self._places(kind), MAX_PLACES)
                 if not place.in_code and not _covers(taken, place.start) and not _covers(taken, place.end - 1)
             ]
             taken = sorted([*(span for span in taken if not _covers(left, span[0])), *left])

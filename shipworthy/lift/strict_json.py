@@ -49,7 +49,7 @@ def read_json(text: str, *, where: str, line: int = 1) -> Any:
         ) from error
     except ValueError as error:
         raise PrototypeError(f"the JSON is not read: {error}", hint="mend it", where=where) from error
-    if "\\u" in text or NO_CHARACTER.search(text):
+    if "\\u" in text or not text.isascii():
         _check_characters(value, where)
     return value
 
