@@ -318,6 +318,13 @@ def test_one_output_may_go_by_the_prompts_own_name() -> None:
     assert found == {"answer": "30 days", "quote": "Goods may come back within 30 days"}
 
 
+def test_a_text_that_cannot_be_read_is_not_the_statement_that_there_is_no_answer() -> None:
+    both = {"answer": OPTIONAL, "quote": OPTIONAL}
+    assert said("The passage is:\n\n[1]", **both) == {"answer": "The passage is:\n\n[1]"}
+    assert said("That is so.", answer=TEXT, quote=TEXT) == {}
+    assert said(" \n", **both) == {}
+
+
 @pytest.mark.parametrize(
     "text",
     [

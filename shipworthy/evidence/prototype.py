@@ -130,7 +130,9 @@ def read_answer(text: str, contract: Contract) -> dict[str, Any]:
     where several begin there; for a number the first number; for text, where it is the
     only output, all of it. What is said of one output by its name does not count for another.
     A prompt may have its own name for an output of text (`Sentence:` for `quote`): where all others
-    were said, and one line is left that begins with a name, that is it.
+    were said, and one line is left that begins with a name, that is it. Where nothing at all was said by
+    its name, and an output of text may be null, all of it is what that output says: a text that cannot be
+    read is not the statement that there is no answer.
     """
     fields = contract.outputs
     data, prose = _json_apart(text, {_loose(field.name) for field in fields})
@@ -143,12 +145,19 @@ def read_answer(text: str, contract: Contract) -> dict[str, Any]:
                 break
             except ValueError:
                 continue
+    if not found and prose.strip():
+        found = {field.name: prose.strip() for field in fields if _is_text(field) and _may_be_null(field)}
+        return dict([*found.items()][:1])
     left = [field for field in fields if field.name not in found]
     if len(left) == 1 and found and _is_text(left[0]):
         named = [line for line in NAMED.findall(prose) if not _names_any(line[0], fields)]
         if len(named) == 1:
             found[left[0].name] = named[0][1].strip(EDGES)
     return found
+
+
+def _may_be_null(field: Field) -> bool:
+    return {"type": "null"} in field.schema.get("anyOf", [])
 
 
 def _is_text(field: Field) -> bool:
