@@ -411,7 +411,8 @@ def _static(prompt: Prompt) -> Prompt:
 
 def _ask(slot: _Slot, tokens: list[int], body: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
     start = time.perf_counter()
-    result = slot.complete({**body, "prompt": tokens})
+    complete = slot.complete_by_schema if "json_schema" in body else slot.complete
+    result = complete({**body, "prompt": tokens})
     usage = result["usage"]
     cached = usage["prompt_tokens_details"]["cached_tokens"]
     ms = (time.perf_counter() - start) * 1e3

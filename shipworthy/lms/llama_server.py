@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import secrets
+import threading
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ContextLengthError, LMError
+from .deadline import check_deadline, time_left
+
+_GRAMMARS = threading.Lock()
+"""Held until the first token under a grammar is there. The tokenizer that llama.cpp's grammars use is kept
+in a variable that all servers share, and is freed, unguarded, when another server begins one."""
 
 Gives = Literal["text", "embedding", "states"]
 
@@ -71,6 +77,37 @@ class LlamaServer:
             LMError: llama.cpp says that it cannot.
         """
         return _checked(self._server.handle_completions({**body, "cache_prompt": True, "id_slot": 0}))
+
+    def complete_by_schema(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A completion under the JSON schema in `body`; the same, but only one is begun at a time.
+
+        Raises:
+            ContextLengthError: the prompt is too long.
+            DeadlineError: the row's deadline passes before it is begun.
+            LMError: llama.cpp says that it cannot.
+        """
+        left = time_left()
+        if not _GRAMMARS.acquire(timeout=-1 if left is None else max(0.0, left)):
+            check_deadline()
+            raise LMError("llama.cpp: another grammar is still being read", hint="try again")
+        parts: list[dict[str, Any]] = []
+
+        def take(part: dict[str, Any]) -> None:
+            if not parts:
+                _GRAMMARS.release()
+            parts.append(part)
+
+        try:
+            asked = {"stream": True, "stream_options": {"include_usage": True}, "cache_prompt": True}
+            self._server.handle_completions({**body, **asked, "id_slot": 0}, take)
+        finally:
+            if not parts:
+                _GRAMMARS.release()
+        if not parts:
+            raise LMError("llama.cpp: no answer came", hint="try again")
+        last = _checked(parts[-1])
+        text = "".join(part["choices"][0]["text"] for part in parts)
+        return {"choices": [{**last["choices"][0], "text": text}], "usage": last["usage"]}
 
     def embed(self, tokens: list[int]) -> NDArray[np.float32]:
         """The embedding of tokens, of length 1; shape (D,).
