@@ -15,18 +15,7 @@ from typing import Any
 from .crew_parts import Entry
 from .crew_words import KINDS, is_crew_base, kind_of, looked_up_key, marks
 from .draft import Unmapped, check_count
-from .python_syntax import (
-    Function,
-    Module,
-    Scope,
-    attributes,
-    docless,
-    dotted,
-    expressions,
-    in_order,
-    keywords,
-    methods,
-)
+from .python_syntax import Function, Module, Scope, attributes, calls_in, docless, dotted, keywords, methods
 from .python_text import UNKNOWN, Hole, resolved, text_of, value_of
 from .slot_names import last_name
 
@@ -309,27 +298,22 @@ def _collect(
 ) -> None:
     found: list[Made] = []
     known = attributes(owner) if owner and function and function.name != "__init__" else {}
-    for statement, scope in in_order(docless(body), known):
-        if isinstance(statement, Function | ast.ClassDef):
+    for call, statement, scope in calls_in(body, known):
+        name = dotted(call.func).rpartition(".")[2]
+        kind = kind_of(call, module)
+        if kind is None and name not in crew.known and not name.startswith("kickoff"):
             continue
-        for node in expressions(statement):
-            if not isinstance(node, ast.Call):
-                continue
-            name = dotted(node.func).rpartition(".")[2]
-            kind = kind_of(node, module)
-            if kind is None and name not in crew.known and not name.startswith("kickoff"):
-                continue
-            if name.startswith("kickoff"):
-                _sample(crew, module, node, scope)
-            crew._names += len(scope)
-            if kind is None and crew._names > MAX_NAMES:
-                continue
-            kept = dict(scope)
-            crew._calls.append((name, node, kept, module, function))
-            if kind and not skip:
-                found.append(Made(kind, _target(statement, node), node, kept, module, owner, function))
-                alike = sum(one.kind == kind for one in (*crew.made, *found))
-                check_count(alike, f"{kind}s", module.where(node))
+        if name.startswith("kickoff"):
+            _sample(crew, module, call, scope)
+        crew._names += len(scope)
+        if kind is None and crew._names > MAX_NAMES:
+            continue
+        kept = dict(scope)
+        crew._calls.append((name, call, kept, module, function))
+        if kind and not skip:
+            found.append(Made(kind, _target(statement, call), call, kept, module, owner, function))
+            alike = sum(one.kind == kind for one in (*crew.made, *found))
+            check_count(alike, f"{kind}s", module.where(call))
     _name(found, function)
     crew.made += found
 

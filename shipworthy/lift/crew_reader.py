@@ -86,19 +86,13 @@ def _json_project(files: Files) -> str:
 
 
 def _is_json_project(files: Files, name: str) -> bool:
-    try:
-        text = Files(files.root).read(name)
-    except PrototypeError:
-        return False
+    text = files.glance(name)
     return '"tasks"' in text and '"agents"' in text and '"description"' in text
 
 
 def _says_crew(files: Files, name: str) -> bool:
     """Whether a file that does not parse is meant for CrewAI."""
-    try:
-        text = Files(files.root).read(name)
-    except PrototypeError:
-        return False
+    text = files.glance(name)
     return "crewai" in text and ("CrewBase" in text or "Task(" in text)
 
 
@@ -127,11 +121,7 @@ def _yaml(files: Files) -> tuple[str, str] | None:
 
 
 def _yaml_kind(files: Files, name: str) -> str:
-    try:
-        text = Files(files.root).read(name)
-    except PrototypeError:
-        return ""
-    keys = set(YAML_KEY.findall(text))
+    keys = set(YAML_KEY.findall(files.glance(name)))
     if {"description", "expected_output"} <= keys:
         return "tasks"
     return "agents" if "role" in keys and keys & {"goal", "backstory"} else ""

@@ -19,6 +19,16 @@ Schema = Mapping[str, Any]
 MAX_COUNT = 200
 MAX_INPUTS = 1000
 Role = Literal["system", "user", "assistant"]
+ROLES: Mapping[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "model": "assistant",
+}
+"""By what providers and frameworks call them."""
 
 
 class Template(Protocol):

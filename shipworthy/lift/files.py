@@ -57,6 +57,14 @@ class Files:
             self.texts[name] = _decode(_read_bytes(self._within(name)), self.root / name)
         return self.texts[name]
 
+    def glance(self, name: str = "") -> str:
+        """A file's text, by default that of the one named, not counted as read; empty where there is none."""
+        name = name or self.path.name
+        try:
+            return self.texts[name] if name in self.texts else Files(self.root).read(name)
+        except PrototypeError:
+            return ""
+
     def find(self, pattern: str) -> list[str]:
         """Paths, relative to the root, of the files that meet a glob pattern; sorted.
 

@@ -15,19 +15,7 @@ from typing import Any
 
 from .draft import Role
 from .names import word_set
-from .python_syntax import (
-    Function,
-    Module,
-    Scope,
-    attributes,
-    docless,
-    dotted,
-    expressions,
-    in_order,
-    keywords,
-    methods,
-    nodes_in,
-)
+from .python_syntax import Function, Module, Scope, attributes, calls_in, dotted, keywords, methods, nodes_in
 from .python_text import Part, resolved, text_of, value_of
 
 CREATES = (
@@ -79,10 +67,9 @@ class Source:
         names = [one.arg for one in helper.args.args if one.arg not in ("self", "cls")]
         given = dict(zip(names, call.args, strict=False)) | keywords(call)
         bound = {name: resolved(self.module, node, scope) for name, node in given.items()}
-        for statement, inner in in_order(docless(helper.body), {**scope, **bound}):
-            for node in expressions(statement):
-                if isinstance(node, ast.Call) and self.is_lm(node, inner):
-                    yield self._ask(call, node, inner)
+        for own, _, names_there in calls_in(helper.body, {**scope, **bound}):
+            if self.is_lm(own, names_there):
+                yield self._ask(call, own, names_there)
 
     def is_lm(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call asks an LM."""
@@ -225,12 +212,8 @@ def source_of(module: Module, owner: ast.ClassDef) -> Source:
 
 def asks_in(source: Source, body: Sequence[ast.stmt]) -> list[Ask]:
     """The calls of an LM in a body, in order, each once."""
-    found: list[Ask] = []
-    for statement, scope in in_order(docless(body), dict(source.attributes)):
-        for node in expressions(statement):
-            if isinstance(node, ast.Call):
-                found += source.asks(node, scope)
-    return found
+    calls = calls_in(body, dict(source.attributes))
+    return [ask for call, _, scope in calls for ask in source.asks(call, scope)]
 
 
 def said_nothing(ask: Ask) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import RowInputError
 from .line_numbers import Lines
 from .pieces import Piece, Slot
-from .plain_template import shown
+from .plain_template import check_values, shown
 
 MAX_SLOT_WORDS = 4
 BRACE = re.compile(r"[{}]")
@@ -60,9 +60,7 @@ class FormatTemplate:
         Raises:
             RowInputError: a slot has no value, or one that its format does not fit.
         """
-        missing = [name for name in self.inputs if name not in values]
-        if missing:
-            raise RowInputError(f"{missing[0]!r} is missing", where=f"column {missing[0]!r}")
+        check_values(self.inputs, values)
         return "".join(
             _written(values[piece.name], piece) if isinstance(piece, Slot) else piece for piece in self.parts
         )

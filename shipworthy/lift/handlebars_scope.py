@@ -79,14 +79,10 @@ class Loop:
 
 
 class LoopNames:
-    """Names for what loops run over, and for their counters: none that the template's own could be taken for.
-
-    Attributes:
-        given: those handed out.
-    """
+    """Names for what loops run over, and their counters, none that the template's own names begin with."""
 
     def __init__(self) -> None:
-        self.given: set[str] = set()
+        self._given: set[str] = set()
         self._starts: set[str] = set()
         self._numbers: dict[str, int] = {}
 
@@ -95,6 +91,10 @@ class LoopNames:
         for word in words:
             self._starts.update((word, *(word[:at] for at, char in enumerate(word) if char == "_")))
 
+    def means(self, name: str) -> bool:
+        """Whether a name means something in a template already: to Jinja, or as what a loop runs over."""
+        return name in JINJA_WORDS or name in self._given
+
     def new(self, wanted: str) -> str:
         """A name like the wanted one."""
         plain = wanted.isidentifier() and wanted not in JINJA_WORDS
@@ -102,7 +102,7 @@ class LoopNames:
         while name in self._starts:
             self._numbers[base] = self._numbers.get(base, 1) + 1
             name = f"{base}_{self._numbers[base]}"
-        self.given.add(name)
+        self._given.add(name)
         self.avoid([name])
         return name
 

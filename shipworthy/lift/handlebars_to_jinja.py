@@ -30,7 +30,6 @@ from .handlebars_nodes import (
 )
 from .handlebars_scope import (
     COUNTERS,
-    JINJA_WORDS,
     Loop,
     LoopNames,
     Schema,
@@ -226,7 +225,7 @@ class _Translator:
         return Value(self._input(name), own)
 
     def _input(self, name: str, *, key: str = "") -> str:
-        wanted = f"{name}_" if name in JINJA_WORDS or name in self.loops.given else name
+        wanted = f"{name}_" if self.loops.means(name) else name
         return self.names.name(key or name, wanted=wanted)
 
     def _everything(self, line: int) -> Value:

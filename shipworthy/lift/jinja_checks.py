@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PrototypeError
 from .jinja_dialects import Dialect
 from .jinja_sandbox import MAX_ITEMS, MAX_OUTPUT, REFUSED_FILTERS, environment
 from .names import word_set
+
+if TYPE_CHECKING:
+    from jinja2 import TemplateSyntaxError
 
 METHODS = word_set(
     "capitalize casefold center count endswith expandtabs find format format_map index isalnum isalpha "
@@ -34,6 +37,15 @@ def check_size(text: str, where: str) -> None:
             hint="write what repeats as a loop over an input",
             where=where,
         )
+
+
+def no_template(error: TemplateSyntaxError, where: str) -> PrototypeError:
+    """What is said where a template does not parse."""
+    return PrototypeError(
+        f"the template does not parse: {error.message}",
+        hint="correct the template",
+        where=f"{where}:{error.lineno}",
+    )
 
 
 def check(tree: Any, dialect: Dialect, where: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ..errors import PrototypeError
 from .draft import Draft, Message, Template, Unmapped, one_step
 from .files import Files
 from .jinja_dialects import Dialect
@@ -43,10 +42,7 @@ def recognises(files: Files) -> bool:
     """Whether this is a text with Jinja's tags, and no list of messages in it."""
     if files.is_folder or files.path.suffix.lower() in NOT_TEXT:
         return False
-    try:
-        text = files.main()
-    except PrototypeError:
-        return False
+    text = files.glance()
     if _is_messages(text):
         return False
     if files.path.suffix.lower() in SUFFIXES:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PrototypeError, RowInputError
-from .jinja_checks import check, check_size
+from .jinja_checks import check, check_size, no_template
 from .jinja_dialects import Dialect, adjusted, as_jinja
 from .jinja_inputs import used_by
 from .jinja_plain import plain_pieces
@@ -129,11 +129,7 @@ class JinjaTemplate:
         try:
             yield
         except TemplateSyntaxError as error:
-            raise PrototypeError(
-                f"the template does not parse: {error.message}",
-                hint="correct the template",
-                where=f"{self.where}:{error.lineno}",
-            ) from error
+            raise no_template(error, self.where) from error
         except (SyntaxError, AssertionError) as error:
             # Of Python: over twenty loops within each other. Of Jinja: names in a `set` block's filter.
             raise PrototypeError(

@@ -51,7 +51,6 @@ class Uses:
 
         self.where = where
         self.calls = 0
-
         self.nodes = nodes
         self.inputs: dict[str, Shape] = {}
         self.locals: dict[str, Shape | None] = {}
@@ -187,7 +186,7 @@ class Uses:
             self._formatted(str(node.node.value), node.args)
             return None
         shape = self.value(node.node) if node.node is not None else None
-        for argument in [*node.args, *(keyword.value for keyword in node.kwargs)]:
+        for argument in _arguments(node):
             self.value(argument)
         if shape is None:
             return None
@@ -223,11 +222,8 @@ class Uses:
 
     def _value_getitem(self, node: Any) -> Shape | None:
         shape = self.value(node.node)
-        if isinstance(node.arg, self.nodes.Slice):
-            self.value(node.arg)
-            return shape
         self.value(node.arg)
-        return None
+        return shape if isinstance(node.arg, self.nodes.Slice) else None
 
     def _value_call(self, node: Any) -> Shape | None:
         nodes = self.nodes
@@ -237,7 +233,7 @@ class Uses:
         if name in self.macros and name not in self.calling:
             self._inlined(node, self.macros[name])
             return None
-        for argument in [*node.args, *(keyword.value for keyword in node.kwargs)]:
+        for argument in _arguments(node):
             shape = self.value(argument)
             if name == "range" and shape is not None:
                 shape.kinds["integer"] = None
@@ -245,7 +241,7 @@ class Uses:
 
     def _method(self, node: Any) -> Shape | None:
         shape = self.value(node.node.node)
-        for argument in [*node.args, *(keyword.value for keyword in node.kwargs)]:
+        for argument in _arguments(node):
             self.value(argument)
         if shape is None:
             return None
@@ -374,6 +370,11 @@ class Uses:
         before = dict(self.locals)
         yield
         self.locals = before
+
+
+def _arguments(node: Any) -> list[Any]:
+    """What a filter, test or call is given."""
+    return [*node.args, *(keyword.value for keyword in node.kwargs)]
 
 
 def _is_none(node: Any, nodes: Any) -> bool:

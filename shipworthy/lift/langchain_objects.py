@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -18,6 +17,7 @@ from .mustache import Section, Variable, parse_mustache, to_jinja
 from .pieces import Piece, Slot
 from .renamed_template import renamed
 from .slot_names import SlotNames
+from .strict_json import read_json
 from .yaml12 import load_yaml
 
 TEMPLATES = ("prompt",)
@@ -134,16 +134,7 @@ class Context:
         where = str(self.files.root / name)
         if PurePosixPath(name).suffix.lower() in (".yaml", ".yml"):
             return load_yaml(text, where=where)
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise PrototypeError(
-                f"this is no valid JSON: {error.msg}",
-                hint="correct the line",
-                where=f"{where}:{error.lineno}:{error.colno}",
-            ) from error
-        except (RecursionError, ValueError) as error:
-            raise PrototypeError("this JSON cannot be read", hint="write it flatter", where=where) from error
+        return read_json(text, where=where)
 
     def text_at(self, node: Node, key: str) -> str | None:
         """A text that stands in the file, or in one that `KEY_path` names."""

@@ -55,10 +55,7 @@ def recognises(files: Files) -> bool:
     """Whether the file holds a prompt that LangChain saved, broken or not."""
     if files.is_folder or files.path.suffix.lower() not in SUFFIXES:
         return False
-    try:
-        text = files.main()
-    except PrototypeError:
-        return False
+    text = files.glance()
     if files.path.suffix.lower() != ".json":
         return bool(re.search(rf"^(?:{HINT_OF_TYPE.pattern}|lc\s*:\s*1\b)", text, re.MULTILINE))
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import PrototypeError, RowInputError
 from ..runtime import Demo, Field
-from .draft import Message, Role, Template
+from .draft import ROLES, Message, Role, Template
 from .few_shot import Roles, label_before_end, roles_of
 from .formatted import FormatTemplate, escape_braces
 from .langchain_objects import Context, Node, node_of, not_of_langchain
@@ -18,14 +18,6 @@ from .openai_demos import typed_answer, values_in
 from .pieces import Piece
 from .schemas import Normalised
 
-ROLES: Mapping[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "human": "user",
-    "user": "user",
-    "ai": "assistant",
-    "assistant": "assistant",
-}
 PLACEHOLDERS = ("MessagesPlaceholder", "placeholder")
 SEPARATOR = "\n\n"
 

@@ -45,10 +45,7 @@ def recognises(files: Files) -> bool:
     """Whether the file holds messages, or would if it were not broken."""
     if files.is_folder:
         return False
-    try:
-        text = files.main()
-    except PrototypeError:
-        return False
+    text = files.glance()
     if not LIKE.match(text):
         return False
     ours = PurePath(files.path).suffix.lower() in SUFFIXES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,12 +33,21 @@ class PlainTemplate:
         Raises:
             RowInputError: a slot has no value.
         """
-        missing = [name for name in self.inputs if name not in values]
-        if missing:
-            raise RowInputError(f"{missing[0]!r} is missing", where=f"column {missing[0]!r}")
+        check_values(self.inputs, values)
         return "".join(
             shown(values[piece.name]) if isinstance(piece, Slot) else piece for piece in self.pieces()
         )
+
+
+def check_values(inputs: Iterable[str], values: Mapping[str, Any]) -> None:
+    """Refuse a row without one of the inputs.
+
+    Raises:
+        RowInputError: names the input.
+    """
+    for name in inputs:
+        if name not in values:
+            raise RowInputError(f"{name!r} is missing", where=f"column {name!r}")
 
 
 def shown(value: Any) -> str:

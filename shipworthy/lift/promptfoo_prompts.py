@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from ..errors import PrototypeError
 from ..examples import read_csv
-from .draft import Message, Prompt, Role, check_count
+from .draft import ROLES, Message, Prompt, Role, check_count
 from .jinja_template import JinjaTemplate
 from .line_numbers import Lines
 from .promptfoo_files import Parsed, Suite, file_path, others
@@ -22,15 +22,6 @@ from .yaml12 import load_yaml
 
 DELIMITER = re.compile(r"^[ \t]*---[ \t]*$", re.MULTILINE)
 FILE = re.compile(r"[^\s{}]+\.(txt|md|j2|json|jsonl|ya?ml|csv|py|[cm]?[jt]s)(:\w+)?|[^\s{}]*\*[^\s{}]*")
-ROLES: Mapping[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "model": "assistant",
-    "ai": "assistant",
-}
 SERVICES = ("langfuse://", "portkey://", "helicone://", "http://", "https://", "az://")
 LATE = "it is no list of messages before it is filled, so it stays one message"
 

@@ -67,10 +67,7 @@ def recognises(files: Files) -> bool:
         return False
     if name in NAMES:
         return True
-    try:
-        text = files.read(name)
-    except PrototypeError:
-        return False
+    text = files.glance(name)
     if "prompts" not in text:
         return False
     return "promptfoo.dev/config-schema" in text or bool(PROMPTS.search(text) and BESIDE.search(text))

@@ -29,7 +29,7 @@ def python_files(files: Files) -> list[str]:
 def look_at(files: Files, path: str) -> Module | None:
     """The syntax of a file that speaks of CrewAI, without counting it among what was read; else None."""
     try:
-        text = Files(files.root).read(path)
+        text = files.glance(path)
         return _syntax(text, path) if "crewai" in text or "CrewBase" in text else None
     except PrototypeError:
         return None

@@ -11,21 +11,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .draft import Role
+from .draft import ROLES, Role
 from .formatted import parse_format
 from .names import word_set
 from .python_syntax import Module, Scope, dotted, keywords
 from .python_text import Hole, Part, resolved, text_of, value_of
 
-ROLES: Mapping[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "ai": "assistant",
-    "model": "assistant",
-}
 MESSAGE_CLASS = re.compile(
     r"(System|Human|User|AI|Assistant|Chat)Message(?:PromptTemplate)?(\.from_template)?$"
 )

@@ -27,7 +27,7 @@ from .python_drafts import chain_of, inputs_of, is_jinja, step_names
 from .python_messages import Site, Turn, keyed
 from .python_notebook import source_of
 from .python_syntax import Module, docless, in_order, methods, parse_python
-from .python_text import Hole, Part, text_of
+from .python_text import DOLLAR, Hole, Part, taken_apart, text_of
 from .slots import split_slots as split_braces
 
 FORMAT = "python"
@@ -97,10 +97,7 @@ def recognises(files: Files) -> bool:
     """Whether this is Python that is no crew's or flow's."""
     if files.is_folder or files.path.suffix.lower() not in SUFFIXES:
         return False
-    try:
-        return not OTHERS.search(files.main())
-    except PrototypeError:
-        return False
+    return not OTHERS.search(files.glance())
 
 
 def prompts_in(files: Files) -> tuple[Found, ...]:
@@ -287,14 +284,9 @@ def _dollars(parts: tuple[Part, ...] | None) -> tuple[Part, ...] | None:
     if parts is None:
         return None
     found: list[Part] = []
-    for part in parts:
-        end = 0
-        for match in re.finditer(r"\$(?:\$|(\w+)|\{(\w+)\})", part) if isinstance(part, str) else ():
-            found.append(part[end : match.start()])  # type: ignore[index]
-            key = match[1] or match[2]
-            found.append(Hole(ast.Name(key), key) if key else "$")
-            end = match.end()
-        found.append(part[end:] if isinstance(part, str) else part)
+    for part in taken_apart(parts, DOLLAR):
+        key = part["name"] or part["braced"] if isinstance(part, re.Match) else ""
+        found.append((Hole(ast.Name(key), key) if key else "$") if isinstance(part, re.Match) else part)
     return tuple(found)
 
 

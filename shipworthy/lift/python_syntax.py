@@ -162,9 +162,14 @@ def in_order(
         _grown(statement, scope)
 
 
-def expressions(statement: ast.stmt) -> Iterator[ast.expr]:
-    """All expressions of a statement, outer ones first, without those of the blocks within it."""
-    return (node for node in nodes_in(statement, blocks=False) if isinstance(node, ast.expr))
+def calls_in(
+    body: Sequence[ast.stmt], scope: dict[str, ast.expr]
+) -> Iterator[tuple[ast.Call, ast.stmt, Scope]]:
+    """The calls of a body as it would run, each with its statement and the names known before it."""
+    for statement, names in in_order(docless(body), scope):
+        if not isinstance(statement, Function | ast.ClassDef):
+            calls = (node for node in nodes_in(statement, blocks=False) if isinstance(node, ast.Call))
+            yield from ((call, statement, names) for call in calls)
 
 
 def nodes_in(node: ast.AST, *, blocks: bool = True) -> Iterator[ast.AST]:

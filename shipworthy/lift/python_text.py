@@ -10,7 +10,7 @@ import ast
 import re
 import string
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Any
@@ -98,6 +98,20 @@ def joined(parts: Sequence[Part]) -> tuple[Part, ...]:
         elif part != "":
             found.append(part)
     return tuple(found)
+
+
+def taken_apart(parts: Iterable[Part], pattern: re.Pattern[str]) -> Iterator[Part | re.Match[str]]:
+    """Parts of a text, with the matches of a pattern where they stand."""
+    for part in parts:
+        if isinstance(part, Hole):
+            yield part
+            continue
+        end = 0
+        for match in pattern.finditer(part):
+            yield part[end : match.start()]
+            yield match
+            end = match.end()
+        yield part[end:]
 
 
 class _Reading:
@@ -214,22 +228,16 @@ class _Reading:
         given = list(right.elts) if isinstance(right, ast.Tuple) else [right]
         named = _by_key(right) if isinstance(right, ast.Dict) else {}
         found: list[Part] = []
-        for part in left:
-            if isinstance(part, Hole):
+        for part in taken_apart(left, PERCENT):
+            if not isinstance(part, re.Match):
                 found.append(part)
-                continue
-            end = 0
-            for match in PERCENT.finditer(part):
-                found.append(part[end : match.start()])
-                end = match.end()
-                if match["kind"] == "%":
-                    found.append("%")
-                elif match["name"]:
-                    own = named.get(match["name"], ast.Name(match["name"]))
-                    found += self.parts(own, depth, match["name"], *_of_percent(match))
-                elif given:
-                    found += self.parts(given.pop(0), depth, "", *_of_percent(match))
-            found.append(part[end:])
+            elif part["kind"] == "%":
+                found.append("%")
+            elif part["name"]:
+                own = named.get(part["name"], ast.Name(part["name"]))
+                found += self.parts(own, depth, part["name"], *_of_percent(part))
+            elif given:
+                found += self.parts(given.pop(0), depth, "", *_of_percent(part))
         return found
 
     def _call(self, node: ast.Call, depth: int) -> list[Part] | None:
@@ -301,17 +309,12 @@ class _Reading:
             spread = self.resolved(given)
             named = {**(_by_key(spread) if isinstance(spread, ast.Dict) else {}), **named}
         found: list[Part] = []
-        for part in base or ():
-            if isinstance(part, Hole):
-                found.append(part)
-                continue
-            end = 0
-            for match in DOLLAR.finditer(part):
-                found.append(part[end : match.start()])
-                end = match.end()
-                key = match["name"] or match["braced"]
+        for part in taken_apart(base or (), DOLLAR):
+            if isinstance(part, re.Match):
+                key = part["name"] or part["braced"]
                 found += self.parts(named.get(key, ast.Name(key)), depth, key) if key else ["$"]
-            found.append(part[end:])
+            else:
+                found.append(part)
         return None if base is None else found
 
     def _replaced(self, base: list[Part], node: ast.Call, depth: int) -> list[Part] | None:

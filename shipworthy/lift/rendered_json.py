@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import PrototypeError
-from .jinja_checks import check_size
+from .jinja_checks import check_size, no_template
 from .strict_json import NO_CHARACTER, place_of
 
 PLAIN = re.compile(r'[^"\\\x00-\x1f]+')
@@ -347,11 +347,7 @@ class _Parser:
                     tag.append(value)
                 at += len(value)
         except TemplateSyntaxError as error:
-            raise PrototypeError(
-                f"the template does not parse: {error.message}",
-                hint="correct the template",
-                where=f"{self.where}:{error.lineno}",
-            ) from error
+            raise no_template(error, self.where) from error
         return found
 
     def _check(self, chunk: _Chunk, line: int) -> None:

@@ -46,6 +46,8 @@ SECTIONS = MARKS | word_set(
     "background constraints context format goal guidelines input instruction instructions objective output "
     "persona role rules steps system task tone user assistant"
 )
+NO_ANGLE = HTML | SPECIAL_TOKENS | TYPES
+NO_BRACKETS = MARKS | SPECIAL_TOKENS | TYPES
 FILLERS = re.compile(r"(?i)^(?:(?:insert|paste|put|enter|add|your|the)\s+)+(?=\S)|\s+here$")
 A_QUANTITY = re.compile(r"(?i)^(a|an|one|two|three|some|any|your answer|short|brief|the answer)\b")
 TAG_TALK = re.compile(
@@ -334,7 +336,7 @@ def _not_dollar(whole: _Text, match: re.Match[str]) -> bool:
 
 def _not_brackets(whole: _Text, match: re.Match[str]) -> bool:
     word = re.sub(r"\W*\d+$", "", match[1].lower())
-    if word in MARKS | SPECIAL_TOKENS | TYPES or len(word) < 2 or match[1].lower() in whole.partnered:
+    if word in NO_BRACKETS or len(word) < 2 or match[1].lower() in whole.partnered:
         return True
     before = whole.before(match.start())
     if QUOTED_VALUE.search(before) or MASKING.search(before):
@@ -344,7 +346,7 @@ def _not_brackets(whole: _Text, match: re.Match[str]) -> bool:
 
 def _not_angle(whole: _Text, match: re.Match[str]) -> bool:
     word = match[1].lower()
-    if word in HTML | SPECIAL_TOKENS | TYPES or len(word) < 2 or word in whole.partnered:
+    if word in NO_ANGLE or len(word) < 2 or word in whole.partnered:
         return True
     before = whole.before(match.start())
     if not _words_of_a_name(word) or A_QUANTITY.match(word) or QUOTED_VALUE.search(before):

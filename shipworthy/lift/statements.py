@@ -6,24 +6,24 @@ Each is looked for in one sentence, and counts only beside words that ask for an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 
 from .phrases import TEXTS, any_of, pairs, words
+from .worded_headings import headed_lists, listed_under
 from .worded_lists import block_after
 from .worded_names import (
     ENDING,
     HOW,
     NOUN_OF_LABELS,
     Sentence,
+    Stated,
     clean_name,
     judged,
     name_before,
     name_of_labels,
     quality,
     sentences,
-    singular,
 )
 from .worded_types import QUOTED, STARS, TEXT, Schema, are_labels, choice, labels_in, range_in, type_of
 
@@ -54,15 +54,6 @@ ONE_WORD = (
     r"(?:(?:with|using|in|mit|en|par|con)\s+)?(?:an?|one|a single|exactly one|einem?|un|una|un seul|une)\s+"
     r"(?:single )?(?:words?|labels?|wort|mot|palabra)(?:\s+only)?\s*[:,(–-]\s*"
 )
-HEADING = re.compile(
-    r"(?im)^[ \t]*(?:#{1,6}[ \t]*)?\**"
-    r"(?:(?:the|possible|available|allowed|valid|our|these|mögliche|verfügbare|les|las|los)[ \t]+)*"
-    r"(?P<head>[^\W\d][\w -]{1,40}?)(?:[ \t]+(?:are|below|sind|sont|son))?\**[ \t]*:?\**[ \t]*:?[ \t]*$"
-)
-LISTED = re.compile(
-    r"(?im)(?:^[ \t#*-]*|(?<=[.?!])[ \t]+)"
-    r"(?P<head>[^\W\d][\w -]{2,40})\**[ \t]*:\**[ \t]+(?P<labels>[^\n]+)$"
-)
 LIST = re.compile(
     r"(?i)(?:\b(?:an?|eine|une|una)\s+)?"
     r"(?:comma[- ]separated\s+list|kommagetrennte\s+liste|liste\s+séparée\s+par\s+des\s+virgules|"
@@ -75,7 +66,6 @@ REASON = re.compile(
     r"(?:(?:short|brief|single|one|concise|one-sentence)\s+)*"
     r"(?P<what>sentence|reason|explanation|justification|rationale|why)\b"
 )
-GENERIC = re.compile(r"(?i)(?:options?|choices?|labels?|values?|levels?|answers?)")
 ARTICLE = r"(?:an?|the|one|die|den|das|eine|une?|le|la|el|una)"
 A_TEXT = rf"(?:an?|the|one|your)\s+(?:[\w-]+,?\s+){{0,4}}?(?:{'|'.join(sorted(TEXTS))})\b"
 WRITE = re.compile(
@@ -90,19 +80,6 @@ TEXT_VERB = re.compile(
 NAMED_BY = {"summari": "summary", "transla": "translation", "paraphr": "paraphrase", "rewrite": "rewrite"}
 
 
-@dataclass(frozen=True)
-class Stated:
-    """One output: where its words stand, its name or "", its type, and the words."""
-
-    at: int
-    end: int
-    name: str
-    schema: Schema
-    quote: str
-    asked: bool = True
-    """Whether the prompt asks for it; else it only says what values this name has."""
-
-
 def statements(text: str, inputs: frozenset[str]) -> list[Stated]:
     """All that single sentences state, in the prompt's order; of two with a name the first."""
     found: list[Stated] = []
@@ -115,7 +92,7 @@ def statements(text: str, inputs: frozenset[str]) -> list[Stated]:
                 own.append(stated)
                 names |= {stated.name} - {""}
         found += own
-    found += _of_lists(text, found, inputs)
+    found += headed_lists(text, {stated.name for stated in found}, inputs)
     if not any(stated.asked for stated in found):
         found += _of_texts(text, inputs)
     return sorted(found, key=lambda stated: stated.at)
@@ -165,7 +142,7 @@ def _labels_of(rest: str, whole: str, end: int) -> tuple[list[str] | None, str]:
         labels = labels_in(rest[first.start() :])
     if labels is None:
         below = [] if tail.strip() else block_after(whole, end)
-        labels = below if colon and below else _listed_under(whole, noun) or below
+        labels = below if colon and below else listed_under(whole, noun) or below
     return labels, noun
 
 
@@ -322,68 +299,6 @@ def _only_a_value(sentence: Sentence, inputs: frozenset[str]) -> Iterator[Stated
     if counted:
         noun = re.split(r"(?i)\s+(?:in|that|which|from|mentioned|as)\b", counted["what"])[0] + " count"
     yield _stated(sentence, found, clean_name(noun, inputs), schema)
-
-
-def _of_lists(text: str, found: Sequence[Stated], inputs: frozenset[str]) -> Iterator[Stated]:
-    """A list under `Queues:`, or behind it, where the prompt asks for the queue."""
-    known = {stated.name for stated in found}
-    lists = [
-        (heading, block_after(text, heading.end()), "")
-        for heading in HEADING.finditer(text)
-        if re.search(r":\W*$|#", heading[0])
-    ]
-    lists += [
-        (line, labels_in(line["labels"]) or [], line[0].strip(" .?!\n")) for line in LISTED.finditer(text)
-    ]
-    for match, labels, quote in lists:
-        *before, noun = match["head"].split()
-        generic = GENERIC.fullmatch(noun) is not None
-        noun = before[-1] if generic and before else singular(noun)
-        name = clean_name(noun, inputs)
-        plural = generic or noun != match["head"].split()[-1]
-        if len(labels) < 2 or name in known or not (name or generic) or (quote and not plural):
-            continue
-        rest = text[: match.start()] + text[match.end() :]
-        asked = _asked_for(rest, noun) or ("" if name else _any_question(rest))
-        known.add(name)
-        schema = choice(labels, name=name)
-        yield Stated(
-            match.start(), match.end(), name, schema, quote or asked or match[0].strip(), bool(asked)
-        )
-
-
-def _any_question(text: str) -> str:
-    """The first sentence that asks for anything, for options without a noun."""
-    asking = (s.text for s in sentences(text) if JUDGING.search(s.text) or s.text.rstrip().endswith("?"))
-    return next(asking, "")
-
-
-def _asked_for(text: str, noun: str) -> str | None:
-    """The sentence that asks for a value of this noun, or None."""
-    word = re.compile(rf"(?i)(?<!\w){re.escape(noun)}(?!\w)")
-    for sentence in sentences(text):
-        asks = ANSWERING.search(sentence.text) or JUDGING.search(sentence.text)
-        if word.search(sentence.text) and asks:
-            return sentence.text
-    ending = ENDING.search(text[-200:])
-    if ending and word.search(ending["label"]):
-        return ending[0].strip()
-    for sentence in sentences(text) if NOUN_OF_LABELS.fullmatch(noun) else ():
-        if re.match(rf"(?i)\W*(?:please )?{any_of('judge')}(?!\w)", sentence.text):
-            return sentence.text
-    return None
-
-
-def _listed_under(text: str, noun: str) -> list[str]:
-    """The labels of the list whose heading is this noun, or whose heading lists labels."""
-    last = singular(noun.split()[-1].strip(".,:;*`")).lower() if noun.split() else ""
-    for heading in HEADING.finditer(text):
-        head = heading["head"].split()[-1]
-        if singular(head).lower() == last or (not last and NOUN_OF_LABELS.fullmatch(head)):
-            labels = block_after(text, heading.end())
-            if len(labels) > 1:
-                return labels
-    return []
 
 
 def _of_texts(text: str, inputs: frozenset[str]) -> Iterator[Stated]:

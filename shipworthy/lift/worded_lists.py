@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .phrases import any_of, words
 from .slots import python_name
@@ -82,9 +83,13 @@ def keys_listed(text: str) -> tuple[dict[str, Schema], str] | None:
 
 def block_after(text: str, at: int) -> list[str]:
     """Names of the items of the list that starts below an offset, or none."""
-    lines = text[at:].split("\n")[1:]
-    items = _items(lines, 0)
+    items = _items(_lines(text), text.count("\n", 0, at) + 1)
     return [item.name for item in items] if all(item.marked for item in items) else []
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    return text.split("\n")
 
 
 def _keys(inside: str) -> dict[str, Schema] | None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from .phrases import LABEL_NOUNS, QUALITIES, UNNAMED, any_of, words
 from .slots import python_name
+from .worded_types import Schema
 
 MAX_QUOTE = 90
 MAX_SENTENCE = 3000
@@ -61,6 +62,19 @@ class Sentence:
 
     text: str
     start: int
+
+
+@dataclass(frozen=True)
+class Stated:
+    """One output: where its words stand, its name or "", its type, and the words."""
+
+    at: int
+    end: int
+    name: str
+    schema: Schema
+    quote: str
+    asked: bool = True
+    """Whether the prompt asks for it; else it only says what values this name has."""
 
 
 @lru_cache(maxsize=4)

@@ -16,9 +16,9 @@ from ..runtime import Field
 from .phrases import any_of, ordinals
 from .skeletons import skeleton_in
 from .slots import REACH, SKELETON_LEAD, python_name
-from .statements import Stated, statements
+from .statements import statements
 from .worded_lists import fields_listed, keys_listed
-from .worded_names import clean_name, name_by_end, name_by_verb, quoted
+from .worded_names import Stated, clean_name, name_by_end, name_by_verb, quoted
 from .worded_types import NULL, TEXT, Schema, nullable, type_of
 
 MAX_TEXT = 40_000
