@@ -11,6 +11,6 @@ recipe = sw.Recipe(
     metric=Weighted(dict.fromkeys(FIELDS, 1.0)),
     target=0.9,
     budget=sw.Budget(calls=900),
-    # To beat the prompt is not enough: of the orders that it enters by itself, most must be right in all fields.
+    # To beat the prompt is not enough: of the orders that it enters by itself, most must be right throughout.
     gate=sw.Gate(accuracy=0.8),
 )
