@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,19 @@ def test_where_an_lm_can_only_write_the_student_is_held_against_that(tmp_path: P
     assert made.program.as_dspy()(text="a bus from Oban to Ely please").destination == "Ely"
     provenance = json.loads((made.artifact / "provenance.json").read_text())
     assert [race["what"] for race in provenance["races"]] == ["spans"]
+
+
+def test_another_gate_is_in_the_artifact_although_the_program_is_the_same(tmp_path: Path) -> None:
+    source = source_of(dspy.Predict(Trip), name="trip", recipe=sw.Recipe(passes=[sw.Spans(rows=0)]))
+    strict = replace(source, recipe=replace(source.recipe, gate=sw.Gate(accuracy=0.8)))
+    first, other = (
+        compile_program(one, trips(), lm=writer(tmp_path), lm_name="local", out=tmp_path / "out")
+        for one in (source, strict)
+    )
+    assert first.artifact == other.artifact
+    provenance = json.loads((other.artifact / "provenance.json").read_text())
+    assert provenance["recipe"]["gate"]["accuracy"] == 0.8
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] == [other.artifact.name]
 
 
 def test_without_values_in_the_text_the_lm_writes(tmp_path: Path) -> None:

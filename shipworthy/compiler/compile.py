@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -180,22 +181,37 @@ def git_commit(folder: Path) -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def _move(written: Path, artifact: Path) -> None:
-    """Give the artifact its name; the same digest again keeps the folder that is there."""
-    import shutil
-
+def _recipe_of(artifact: Path) -> Any:
     from ..runtime import check_manifest
+
+    return json.loads(check_manifest(artifact)["provenance.json"])["recipe"]
+
+
+def _move(written: Path, artifact: Path) -> None:
+    """Give the artifact its name; the same digest by the same recipe again keeps the folder that is there.
+
+    A recipe may change without the program: another gate, say, which the certificate asks the artifact for.
+    """
+    import shutil
 
     try:
         with folder_lock(artifact.parent):
             _sweep(artifact.parent)
             if artifact.exists():
                 try:
-                    check_manifest(artifact)
+                    kept = _recipe_of(artifact) == _recipe_of(written)
+                except (InputError, ValueError, KeyError):
+                    kept = False
+                if kept:
                     shutil.rmtree(written)
                     return
-                except InputError:
-                    shutil.rmtree(artifact)
+                replaced = written.with_name(
+                    f"{written.name}.replaced"
+                )  # out of the way at once, not bit by bit
+                artifact.rename(replaced)
+                written.rename(artifact)
+                shutil.rmtree(replaced)
+                return
             written.rename(artifact)
     except OSError as error:
         raise OutsideError(f"cannot write the artifact: {error}", where=str(artifact)) from error
