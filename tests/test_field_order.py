@@ -211,7 +211,7 @@ def test_the_default_recipe_orders_inputs_where_there_are_several() -> None:
 
     assert names(Sort) == ["FieldOrder", "Demos", "Readout", "Student"]
     assert names(One) == ["Demos", "Readout", "Student"]
-    assert names(Reply) == ["FieldOrder", "Demos"]
+    assert names(Reply) == ["FieldOrder", "Demos", "Spans"]
 
 
 def test_long_values_that_repeat_belong_to_the_beginning_that_an_engine_keeps(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_it_is_interrupted_goes_on_and_is_whole(
     assert faults(data) == []
     assert data["quick"] is False
     assert set(data["batteries"]) == {"brittleness", "attacks", "faults", "load"}
-    assert all(entry is not None for entry in data["baselines"].values())
+    assert [name for name, entry in data["baselines"].items() if entry is None] == ["crf"]  # nothing to find
     free = data["rows"]["free"]
     assert data["baselines"]["dspy_few_shot"]["n"] == free < data["rows"]["test"]
     assert data["prototype"]["n"] == data["compiled"]["n"] == data["rows"]["test"]

@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-MADE_BY_TOOLS = {".git", ".venv", ".shipworthy", ".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache"}
+MADE_BY_TOOLS = {".git", ".venv", ".shipworthy", ".hypothesis", "__pycache__"} | {
+    f".{tool}_cache" for tool in ("pytest", "mypy", "ruff", "import_linter")
+}
 
 
 def cells(path: Path, kind: str = "code") -> list[dict[str, Any]]:
@@ -23,7 +25,7 @@ def standing() -> dict[str, tuple[int, int]]:
     """Size and time of each file of the clone but what tools keep for themselves."""
     found = {}
     for folder, inner, names in os.walk(ROOT):
-        inner[:] = [name for name in inner if name not in MADE_BY_TOOLS | {"__pycache__"}]
+        inner[:] = [name for name in inner if name not in MADE_BY_TOOLS]
         for path in (Path(folder, name) for name in names):
             found[str(path.relative_to(ROOT))] = (path.stat().st_size, path.stat().st_mtime_ns)
     return found
