@@ -11,10 +11,11 @@ Importing this package imports nothing else: each name is loaded when it is firs
 
 from __future__ import annotations
 
-import importlib
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from .lazy import lazy
 
 if TYPE_CHECKING:
     from .compiler import (
@@ -34,7 +35,21 @@ if TYPE_CHECKING:
     from .runtime import Answer, Program, load_artifact
     from .runtime.steps import Steps, step
     from .scoring import Checks
-    from .ship import certify, compile, lift, load, metric, plan, ship
+    from .ship import (
+        certify,
+        compile,
+        doctor,
+        history,
+        lift,
+        load,
+        metric,
+        plan,
+        promote,
+        prune,
+        rollback,
+        ship,
+        versions,
+    )
 
 __version__ = "0.1.0"
 
@@ -52,18 +67,24 @@ _HOMES = {
     "Readout": "compiler",
     "Recipe": "compiler",
     "ShipworthyError": "errors",
-    "Steps": "runtime.steps",
     "Spans": "compiler",
+    "Steps": "runtime.steps",
     "Student": "compiler",
     "certify": "ship",
     "compile": "ship",
+    "doctor": "ship",
+    "history": "ship",
     "lift": "ship",
     "load": "ship",
     "load_artifact": "runtime",
     "metric": "ship",
     "plan": "ship",
+    "promote": "ship",
+    "prune": "ship",
+    "rollback": "ship",
     "ship": "ship",
     "step": "runtime.steps",
+    "versions": "ship",
 }
 
 __all__ = [
@@ -85,13 +106,19 @@ __all__ = [
     "Student",
     "certify",
     "compile",
+    "doctor",
+    "history",
     "lift",
     "load",
     "load_artifact",
     "metric",
     "plan",
+    "promote",
+    "prune",
+    "rollback",
     "ship",
     "step",
+    "versions",
 ]
 
 
@@ -110,12 +137,7 @@ class _Face(ModuleType):
 sys.modules[__name__].__class__ = _Face
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -18,10 +18,12 @@
     │   ├── OverloadedError        more rows wait than can be answered in time
     │   ├── OutputError            an answer does not fit the contract
     │   └── StepError              a function of the program fails
+    ├── ConflictError              another was faster, and won       exit 1
     └── OutsideError               something outside failed          exit 3
         ├── LMError                the LM is down or refuses
         ├── WeightsError           weights missing, cut short or altered
         ├── RegistryError          MLflow or its database
+        │   └── IntegrityError     what it holds was altered or deleted
         └── StorageError           the disk
 
 Each carries a message, a hint that says what to do, and where it happened.
@@ -32,11 +34,13 @@ from __future__ import annotations
 
 __all__ = [
     "ArtifactError",
+    "ConflictError",
     "ContextLengthError",
     "ContractError",
     "DeadlineError",
     "ExamplesError",
     "InputError",
+    "IntegrityError",
     "LMError",
     "MissingExtraError",
     "NameTakenError",
@@ -165,6 +169,12 @@ class StepError(RowError):
     """A step that is a Python function raises an exception of its own on this row."""
 
 
+class ConflictError(ShipworthyError):
+    """Another promotion or rollback was faster: it won, and this one changed nothing."""
+
+    exit_code = 1
+
+
 class OutsideError(ShipworthyError):
     """Something outside shipworthy failed."""
 
@@ -181,6 +191,10 @@ class WeightsError(OutsideError):
 
 class RegistryError(OutsideError):
     """MLflow or its database fails."""
+
+
+class IntegrityError(RegistryError):
+    """What the registry holds was altered or deleted behind its back."""
 
 
 class StorageError(OutsideError):

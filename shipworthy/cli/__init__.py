@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import click
 
-from ..errors import ShipworthyError
+from ..errors import RowError, ShipworthyError
 from .output import print_error
 
 INTERRUPTED = 130
@@ -53,7 +53,7 @@ def run(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except ShipworthyError as error:
         print_error(error.as_dict(), as_json=as_json)
-        return 3 if error.exit_code == 3 else 2
+        return 2 if isinstance(error, RowError) else error.exit_code
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:

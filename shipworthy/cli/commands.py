@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from ..errors import InputError
 from .output import percent, print_json, say, table
+from .registry import COMMANDS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -317,3 +318,7 @@ next{there}
   echo '{{"{field}": "..."}}' | shipworthy run {which}
   python: import shipworthy as sw; sw.load("{which}")({field}="...")
   mlflow ui --backend-store-uri sqlite:///mlflow.db""")
+
+
+for command in COMMANDS:
+    app.add_command(command)

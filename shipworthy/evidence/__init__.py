@@ -4,8 +4,8 @@ from .certificate import Certificate, certify, judged, page_of, with_readiness
 from .compile_page import compile_page
 from .contest import Opponent
 from .facts import Facts, facts_of
-from .figures import beside_digest, row_digest
-from .judge import judge
+from .figures import beside_digest, paired_json, row_digest
+from .judge import judge, points_of
 from .markdown import markdown_of
 from .prototype import answer_freely, read_answer, read_recorded
 from .questions import questions
@@ -25,6 +25,8 @@ __all__ = [
     "judged",
     "markdown_of",
     "page_of",
+    "paired_json",
+    "points_of",
     "questions",
     "read_answer",
     "read_by_hand",

@@ -6,14 +6,42 @@ here runs a prompt or imports dspy; the text of prompts and labels is never exec
 `polish`, where somebody asks for it, has an LM write descriptions.
 """
 
-from .checks import Checking, checks_of_row
-from .draft import Unmapped
-from .labelled import load_inputs, load_labelled, write_examples
-from .lifting import Lifted, lift
-from .polish import Polished, polish
-from .project import find_project, make_project, project_settings
-from .prototype import REGISTERED, Prototype, plain_prototype, read_prototype
-from .source import write_source
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy
+
+if TYPE_CHECKING:
+    from .checks import Checking, checks_of_row
+    from .draft import Unmapped
+    from .labelled import load_inputs, load_labelled, write_examples
+    from .lifting import Lifted, lift
+    from .polishing import Polished, polish
+    from .project import find_project, make_project, project_settings
+    from .prototype import REGISTERED, Prototype, plain_prototype, read_prototype
+    from .source import write_source
+
+_HOMES = {
+    "Checking": "checks",
+    "Lifted": "lifting",
+    "Polished": "polishing",
+    "Prototype": "prototype",
+    "REGISTERED": "prototype",
+    "Unmapped": "draft",
+    "checks_of_row": "checks",
+    "find_project": "project",
+    "lift": "lifting",
+    "load_inputs": "labelled",
+    "load_labelled": "labelled",
+    "make_project": "project",
+    "plain_prototype": "prototype",
+    "polish": "polishing",
+    "project_settings": "project",
+    "read_prototype": "prototype",
+    "write_examples": "labelled",
+    "write_source": "source",
+}
 
 __all__ = [
     "REGISTERED",
@@ -35,3 +63,5 @@ __all__ = [
     "write_examples",
     "write_source",
 ]
+
+__getattr__ = lazy(__name__, _HOMES)

@@ -1,6 +1,101 @@
-"""The registry: MLflow holds every version; names are resolved without importing it."""
+"""The registry: MLflow holds every version, and a ledger says which is champion; reading needs no MLflow."""
 
-from .local import NAME, Resolved, parse_name, resolve, tracking_uri
-from .versions import Registry
+from __future__ import annotations
 
-__all__ = ["NAME", "Registry", "Resolved", "parse_name", "resolve", "tracking_uri"]
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy
+
+if TYPE_CHECKING:
+    from .doctor import Problem, examine
+    from .ledger import Entry, Head, Ledger
+    from .local import CHAMPION, NAME, parse_name, tracking_uri
+    from .looks import look_at
+    from .moves import (
+        Evidence,
+        begin_rollback,
+        champion_facts,
+        finish_rollback,
+        follow,
+        history,
+        promote,
+        standing,
+    )
+    from .reading import Facts, reader_for
+    from .registering import certificate_folder, delete_version, register
+    from .resolving import Resolved, facts_of, resolve
+    from .runs import log_certificate, log_comparison, log_compile
+    from .store import Registry
+    from .table import prunable, versions
+
+_HOMES = {
+    "CHAMPION": "local",
+    "Entry": "ledger",
+    "Evidence": "moves",
+    "Facts": "reading",
+    "Head": "ledger",
+    "Ledger": "ledger",
+    "NAME": "local",
+    "Problem": "doctor",
+    "Registry": "store",
+    "Resolved": "resolving",
+    "begin_rollback": "moves",
+    "certificate_folder": "registering",
+    "champion_facts": "moves",
+    "delete_version": "registering",
+    "examine": "doctor",
+    "facts_of": "resolving",
+    "finish_rollback": "moves",
+    "follow": "moves",
+    "history": "moves",
+    "log_certificate": "runs",
+    "log_comparison": "runs",
+    "log_compile": "runs",
+    "look_at": "looks",
+    "parse_name": "local",
+    "promote": "moves",
+    "prunable": "table",
+    "reader_for": "reading",
+    "register": "registering",
+    "resolve": "resolving",
+    "standing": "moves",
+    "tracking_uri": "local",
+    "versions": "table",
+}
+
+__all__ = [
+    "CHAMPION",
+    "NAME",
+    "Entry",
+    "Evidence",
+    "Facts",
+    "Head",
+    "Ledger",
+    "Problem",
+    "Registry",
+    "Resolved",
+    "begin_rollback",
+    "certificate_folder",
+    "champion_facts",
+    "delete_version",
+    "examine",
+    "facts_of",
+    "finish_rollback",
+    "follow",
+    "history",
+    "log_certificate",
+    "log_comparison",
+    "log_compile",
+    "look_at",
+    "parse_name",
+    "promote",
+    "prunable",
+    "reader_for",
+    "register",
+    "resolve",
+    "standing",
+    "tracking_uri",
+    "versions",
+]
+
+__getattr__ = lazy(__name__, _HOMES)

@@ -1,45 +1,33 @@
-"""From a name to an artifact, without MLflow: a manifest beside the local database, or REST.
+"""Names, addresses, and what a machine keeps of a registry for the day when it is down.
 
-Registering and promoting write `.shipworthy/registry/NAME.json` beside the SQLite file
-that MLflow uses. It names the folder and the digest of each version, and the champion.
-A tracking server is asked over REST instead.
+Beside a local database, or for a server in the user's cache folder, `NAME.json` notes the
+versions that were used here, where the ledger stood, and a rollback that the registry has
+not confirmed yet; `kept/` holds copies of what was champion.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote, urlparse, urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 from ..errors import InputError, NotFoundError, RegistryError
-from ..examples import atomic_write, folder_lock, storage_errors
+from ..examples import atomic_folder, atomic_write, digest_of, folder_lock, storage_errors
+from ..lms import cache_folder
+from ..runtime import MANIFEST, check_manifest
+from .ledger import Head
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 SPEC = re.compile(r"(?P<name>[^@/]+)(?:@(?P<alias>[A-Za-z][\w-]*)|/(?P<version>[1-9]\d*))?")
 UNADDRESSABLE = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 CHAMPION = "champion"
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """A version that was found.
-
-    Attributes:
-        artifact: the folder; digest: what the registry says the program's sha256 is.
-        said: what the user should be told of how it was chosen, or empty.
-    """
-
-    name: str
-    version: int
-    artifact: Path
-    digest: str
-    said: str = ""
 
 
 def parse_name(text: str) -> tuple[str, str | None, int | None]:
@@ -102,93 +90,120 @@ def database_path(uri: str) -> Path | None:
     return Path(unquote(uri.partition(":///")[2].partition("?")[0])).absolute()
 
 
-def resolve(text: str, *, uri: str) -> Resolved:
-    """The version that a name stands for: the alias or version asked for, the champion, or else the newest.
+def local_path(location: str) -> Path | None:
+    """The path of an artifact location on this machine; None for one elsewhere."""
+    parsed = urlparse(location)
+    if parsed.scheme not in ("", "file"):
+        return None
+    return Path(url2pathname(parsed.path)) if parsed.scheme else Path(location)
+
+
+def without_password(uri: str) -> str:
+    """The address without user and password, fit for messages."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
+
+
+def place_of(uri: str) -> Path:
+    """Where this machine keeps its notes of a registry."""
+    path = database_path(uri)
+    if path is not None:
+        return path.parent / ".shipworthy" / "registry" / path.stem
+    return cache_folder() / "registry" / digest_of(without_password(uri).rstrip("/"))[:16]
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a machine keeps of a program's registry.
+
+    Attributes:
+        versions: by number: `artifact` (path), `digest`, `root`.
+        head: where the ledger stood when it was last read here.
+        pending: a rollback that holds here and that the registry has not confirmed, as the entry's data.
+    """
+
+    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    head: Head = field(default_factory=Head)
+    pending: Mapping[str, Any] | None = None
+
+    def with_version(self, version: int, artifact: Path, digest: str, root: str) -> Notes:
+        """With one more version, or the same one anew."""
+        entry = {"artifact": str(artifact), "digest": digest, "root": root}
+        return replace(self, versions={**self.versions, str(version): entry})
+
+    def without_versions(self, gone: Iterable[int]) -> Notes:
+        """Without these versions."""
+        left = {key: value for key, value in self.versions.items() if int(key) not in set(gone)}
+        return replace(self, versions=left)
+
+    def at(self, head: Head) -> Notes:
+        """With where the ledger stands now, which never goes back."""
+        return replace(self, head=head) if head.number >= self.head.number else self
+
+    def reset(self, head: Head) -> Notes:
+        """With where the ledger stands after a repair."""
+        return replace(self, head=head)
+
+
+def read_notes(place: Path, name: str) -> Notes:
+    """The notes, or empty ones.
 
     Raises:
-        NotFoundError: there is no such program, alias or version.
-        RegistryError: the registry cannot be read.
+        RegistryError: they are damaged.
     """
-    name, alias, version = parse_name(text)
-    folder = database_folder(uri)
-    if folder is None:
-        from .remote import resolve_remote
-
-        return resolve_remote(name, alias, version, uri=uri)
-    entry = read_manifest(folder, name)
-    versions: dict[str, Any] = entry["versions"]
-    aliases: dict[str, int] = entry["aliases"]
-    if not versions:
-        raise NotFoundError(
-            f"no program {name!r} is registered",
-            hint=f"known here: {', '.join(known_names(folder)) or 'none'}; `shipworthy ship` registers one",
-            where=uri,
-        )
-    said = ""
-    if version is None:
-        wanted = aliases.get(alias or CHAMPION)
-        if wanted is None and alias is not None:
-            raise NotFoundError(
-                f"{name} has no alias {alias!r}",
-                hint=f"versions: {', '.join(sorted(versions, key=int))}",
-                where=uri,
-            )
-        if wanted is None:
-            wanted = max(map(int, versions))
-            said = f"{name} has no champion; using the newest version, {wanted}"
-        version = wanted
-    if str(version) not in versions:
-        raise NotFoundError(
-            f"{name} has no version {version}",
-            hint=f"versions: {', '.join(sorted(versions, key=int))}",
-            where=uri,
-        )
-    found = versions[str(version)]
-    return Resolved(name, version, folder / found["artifact"], found["digest"], said)
-
-
-def manifest_path(folder: Path, name: str) -> Path:
-    """Where the manifest of a program lies."""
-    return folder / ".shipworthy" / "registry" / f"{name}.json"
-
-
-def known_names(folder: Path) -> list[str]:
-    """Programs that have a manifest."""
-    return sorted(path.stem for path in manifest_path(folder, "x").parent.glob("*.json"))
-
-
-def read_manifest(folder: Path, name: str) -> dict[str, Any]:
-    """The manifest, or an empty one.
-
-    Raises:
-        RegistryError: it is damaged.
-    """
-    path = manifest_path(folder, name)
+    path = place / f"{name}.json"
     try:
         data = json.loads(path.read_bytes())
-        return {"versions": dict(data["versions"]), "aliases": dict(data["aliases"])}
+        head = data["head"]
+        return Notes(
+            {
+                str(int(key)): {one: str(value[one]) for one in ("artifact", "digest", "root")}
+                for key, value in data["versions"].items()
+            },
+            Head(int(head["number"]), str(head["sha256"]), tuple(map(int, head["champions"]))),
+            None if data["pending"] is None else dict(data["pending"]),
+        )
     except FileNotFoundError:
-        return {"versions": {}, "aliases": {}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Notes()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RegistryError(
-            f"the registry's manifest cannot be read: {error}",
-            hint="delete it and register a version again: MLflow has everything",
+            f"what is noted here of the registry cannot be read: {error}",
+            hint="delete this file: the registry has everything but a rollback that it has not confirmed",
             where=str(path),
         ) from error
 
 
-@contextmanager
-def changed_manifest(folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    """The manifest to change; it is written whole when the block ends well, one process at a time.
+def change_notes(place: Path, name: str, change: Callable[[Notes], Notes]) -> Notes:
+    """Change the notes, one process at a time; they are written whole, and only if they changed.
 
     Raises:
-        RegistryError: it is damaged.
-        StorageError: it cannot be written.
+        RegistryError: they are damaged.
+        StorageError: they cannot be written.
     """
-    path = manifest_path(folder, name)
+    path = place / f"{name}.json"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with folder_lock(path.parent):
-            entry = read_manifest(folder, name)
-            yield entry
-            atomic_write(path, json.dumps(entry, indent=1, sort_keys=True))
+            before = read_notes(place, name)
+            after = change(before)
+            if after != before:
+                atomic_write(path, json.dumps(dataclasses.asdict(after), indent=1, sort_keys=True))
+            return after
+
+
+def keep_copy(place: Path, artifact: Path, root: str) -> None:
+    """Keep a copy of an artifact that became champion, whatever happens to the registry's own.
+
+    Raises:
+        ArtifactError: it is not what the root hash says.
+        StorageError: the disk.
+    """
+    target = place / "kept" / root
+    if (target / MANIFEST).is_file():
+        return
+    files = check_manifest(artifact, root=root)
+    files[MANIFEST] = (artifact / MANIFEST).read_bytes()
+    with atomic_folder(target) as temporary:
+        for inside, data in files.items():
+            (temporary / inside).parent.mkdir(parents=True, exist_ok=True)
+            (temporary / inside).write_bytes(data)

@@ -6,7 +6,7 @@ or scikit-learn; `dspy_bridge` imports dspy, and only when it is asked for.
 """
 
 from .admission import Admission
-from .artifact import check_manifest, read_artifact, write_artifact
+from .artifact import MANIFEST, check_manifest, read_artifact, root_of, write_artifact
 from .conditions import both, condition, holds, needs_of, read_by
 from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
 from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
@@ -41,6 +41,7 @@ from .tfidf import Tfidf
 from .wiring import Node, Wired, nullable, wire
 
 __all__ = [
+    "MANIFEST",
     "OUTSIDE",
     "READ_NOTES",
     "STANDING_HEADERS",
@@ -108,6 +109,7 @@ __all__ = [
     "render_decide",
     "render_extract",
     "render_generate",
+    "root_of",
     "run_step",
     "standing_cells",
     "student_text",

@@ -76,13 +76,18 @@ def write_artifact(
     return digest_of(files[PROGRAM])
 
 
-def read_artifact(folder: Path) -> tuple[ProgramSpec, dict[str, Heads], list[Probe], str]:
+def read_artifact(
+    folder: Path, *, root: str | None = None
+) -> tuple[ProgramSpec, dict[str, Heads], list[Probe], str]:
     """Verify and read an artifact: program, heads by step, probes, and the program's digest.
+
+    Args:
+        root: sha256 of its manifest, where that is known from elsewhere.
 
     Raises:
         ArtifactError: a file is missing, altered, unknown, or of a newer format; it says which.
     """
-    files = check_manifest(folder)
+    files = check_manifest(folder, root=root)
     program = _json(files, PROGRAM, folder)
     if isinstance(program, dict) and program.get("format") != FORMAT:
         raise ArtifactError(
@@ -127,26 +132,39 @@ def read_code_of(folder: Path, spec: ProgramSpec) -> dict[str, Code]:
     return found
 
 
-def check_manifest(folder: Path) -> dict[str, bytes]:
+def root_of(folder: Path) -> str:
+    """The root hash of an artifact: sha256 of its manifest, which holds those of all other files.
+
+    Raises:
+        ArtifactError: there is no manifest.
+    """
+    return digest_of(_manifest(folder))
+
+
+def check_manifest(folder: Path, *, root: str | None = None) -> dict[str, bytes]:
     """The files of an artifact, each verified against the manifest.
+
+    Args:
+        root: sha256 of the manifest, where that is known from elsewhere.
 
     Raises:
         ArtifactError: a file is missing or altered, or the manifest names others than those known.
     """
+    data = _manifest(folder)
+    if root is not None and digest_of(data) != root:
+        raise ArtifactError(
+            "the artifact is not the one that was registered",
+            hint="`shipworthy doctor --repair` restores what it has a copy of; else ship the program again",
+            where=str(folder / MANIFEST),
+        )
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = json.loads(data)
         wanted = dict(manifest["files"])
         known = (
             manifest["format"] == FORMAT
             and all(name in FILES or _is_code(name) for name in wanted)
             and {PROGRAM, PROBES} <= set(wanted)
         )
-    except OSError as error:
-        raise ArtifactError(
-            f"this is no artifact: {MANIFEST} cannot be read",
-            hint="name a folder that `shipworthy compile` or `export` wrote",
-            where=str(folder),
-        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError("the manifest is damaged", hint=_RESTORE, where=str(folder / MANIFEST)) from error
     if not known:
@@ -156,6 +174,17 @@ def check_manifest(folder: Path) -> dict[str, bytes]:
             where=str(folder / MANIFEST),
         )
     return {name: _verified(folder / name, sha256) for name, sha256 in wanted.items()}
+
+
+def _manifest(folder: Path) -> bytes:
+    try:
+        return (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"this is no artifact: {MANIFEST} cannot be read",
+            hint="name a folder that `shipworthy compile` or `export` wrote",
+            where=str(folder),
+        ) from error
 
 
 class Probes(pydantic.RootModel[list[Probe]]):

@@ -222,13 +222,18 @@ class Program:
             return
 
 
-def load_artifact(folder: str | Path, *, lm: LM | None = None, version: str = "") -> Program:
+def load_artifact(
+    folder: str | Path, *, lm: LM | None = None, version: str = "", root: str | None = None
+) -> Program:
     """Verify and load an artifact.
+
+    Args:
+        root: sha256 of its manifest, where that is known from elsewhere, as from a registry.
 
     Raises:
         ArtifactError: it is damaged, altered, unknown, or was compiled on another LM.
     """
-    spec, heads, probes, digest = read_artifact(Path(folder))
+    spec, heads, probes, digest = read_artifact(Path(folder), root=root)
     code = read_code_of(Path(folder), spec)
     return Program(spec, heads, code=code, lm=lm, probes=probes, digest=digest, version=version or spec.name)
 

@@ -15,7 +15,7 @@ from ..evidence import Certificate, facts_of, markdown_of, page_of, read_by_hand
 from ..evidence import certify as make_certificate
 from ..examples import atomic_folder, redact_value, rows_digest
 from ..lift import find_project, project_settings
-from ..registry import Registry, tracking_uri
+from ..registry import Registry, champion_facts, log_certificate, look_at, tracking_uri
 from ..runtime import Progress, load_artifact, plain_value
 from ..scoring import Metric
 from .metrics import certifying_metric, stated_metric
@@ -89,7 +89,7 @@ def certify(
             prototype = dataclasses.replace(prototype, supply=compiled.prepared)
         opponent = opponent_of(prototype, prototype_answers, contract, model)
         digests = [row_digest(row, contract) for row in rows]
-        look = registry.look_at(digests, program=compiled.digest, opponent=opponent.digest)
+        look = look_at(registry, digests, program=compiled.digest, opponent=opponent.digest)
         certificate = make_certificate(
             compiled,
             opponent,
@@ -115,12 +115,12 @@ def certify(
             train=train,
             test=rows,
             report=home / ".shipworthy" / "reports" / name / compiled.digest[:16] / "report.json",
-            registry=registry.champion_facts(name),
+            registry=champion_facts(registry, name),
         )
         certificate = with_readiness(certificate, facts, by_hand, gate)
     folder = home / ".shipworthy" / "certificates" / name / compiled.digest[:16]
     _write(certificate, folder)
-    run = registry.log_certificate(certificate, folder, program=compiled.digest, opponent=opponent.digest)
+    run = log_certificate(registry, certificate, folder, program=compiled.digest, opponent=opponent.digest)
     shutil.rmtree(keep, ignore_errors=True)  # what was kept for an interrupted certificate has served
     return Certified(certificate, folder / "certificate.html", run)
 

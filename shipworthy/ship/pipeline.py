@@ -19,30 +19,28 @@ from ..compiler import (
     Spans,
     Student,
     compile_program,
-    gate_of,
     load_source,
     source_of,
 )
-from ..errors import ArtifactError, ExamplesError, InputError, NameTakenError
+from ..errors import ExamplesError, InputError, NameTakenError
 from ..examples import atomic_write, load_table, rows_digest
 from ..lift import (
     find_project,
     make_project,
-    project_settings,
     read_prototype,
     write_examples,
     write_source,
 )
 from ..lift import lift as infer
-from ..registry import Registry, resolve, tracking_uri
+from ..registry import Registry, log_compile, register, standing, tracking_uri
 from ..runtime import Progress, load_artifact, plain_value
 from .certifying import certify
-from .gate import hold_against
 from .notebook import default_progress
 from .own_rows import keeps_rows, own_rows
 from .polishing import polished
+from .promoting import promote_seen
 from .reports import write_report
-from .results import Certified, Lift, Shipped
+from .results import Lift, Shipped
 from .rows import given_rows, prepare, prompt_notes, read_split
 from .state import (
     home_of,
@@ -50,6 +48,7 @@ from .state import (
     need_examples,
     price_of,
     project_for,
+    prototype_of,
     provenance_of,
     recorded,
     reflecting,
@@ -203,7 +202,12 @@ def compile(
         )
     atomic_write(state / "latest" / source.name, compiled.artifact.name)
     compiled = write_report(compiled, state)
-    run = Registry(tracking_uri(home)).log_compile(compiled, provenance_of(home, source.name)["files"])
+    run = log_compile(
+        Registry(tracking_uri(home)),
+        compiled,
+        provenance_of(home, source.name)["files"],
+        prototype_of(home, source.name, None),
+    )
     # The LM that it was compiled on is closed by now: this one opens its own at the first call.
     program = load_artifact(compiled.artifact, version=source.name)
     return dataclasses.replace(compiled, run=run, program=program)
@@ -268,7 +272,8 @@ def ship(
     progress.say(f"project {home}")
     registry = Registry(tracking_uri(home))
     contract = load_source(home, program).contract
-    taken = registry.contract_digest(program)
+    newest = registry.reader.newest(program)
+    taken = newest.tags.get("shipworthy.contract") if newest is not None else None
     if taken not in (None, contract.digest) and not new_contract:
         raise NameTakenError(
             f"{program!r} is registered with another contract",
@@ -298,17 +303,16 @@ def ship(
         progress=progress,
     )
     progress.say("registering the version in MLflow")
-    version = registry.register(
+    version = register(
+        registry,
         compiled,
         contract,
-        run=str(compiled.run),
-        verdict=certified.verdict,
-        tags={"shipworthy.certificate_run": certified.run},
+        certificate=certified.page.parent,
+        certificate_run=certified.run,
     )
-    shipped = certified.verdict == "pass" and _holds_against_champion(registry, home, compiled, certified, lm)
-    if shipped:
-        registry.promote(program, version)
-    return Shipped(lifted, compiled, certified, program, version, "shipped" if shipped else "held", home)
+    seen = standing(registry, program, say=progress.say).head
+    promotion = promote_seen(registry, home, program, version, seen, lm=lm, progress=progress)
+    return Shipped(lifted, compiled, certified, program, version, promotion, home)
 
 
 def with_options(recipe: Recipe, level: int | None, budget: Budget | str | None) -> Recipe:
@@ -321,30 +325,3 @@ def with_options(recipe: Recipe, level: int | None, budget: Budget | str | None)
         stated = Budget.parse(budget) if isinstance(budget, str) else budget
         recipe = dataclasses.replace(recipe, budget=stated)
     return recipe
-
-
-def _holds_against_champion(
-    registry: Registry, home: Path, compiled: Compiled, certified: Certified, lm: str
-) -> bool:
-    """The second half of the gate, on the certificate's rows; adds its reason to the certificate's."""
-    version = registry.champion(compiled.name)
-    if version is None:
-        return True
-    found = resolve(f"{compiled.name}/{version}", uri=registry.uri)
-    try:
-        champion = load_artifact(found.artifact)
-    except ArtifactError as error:
-        certified.certificate.data["reasons"].append(
-            f"the champion, version {version}, cannot be read, so nothing can be compared with it: {error}"
-        )
-        return False
-    if champion.digest == compiled.digest:
-        return True
-    lm_name = champion.spec.lm.source if champion.spec.lm else lm
-    identity = ["gate", champion.digest, compiled.digest]
-    with recorded(lm_name, home / ".shipworthy", identity) as model:
-        champion = load_artifact(found.artifact, lm=model if champion.spec.lm else None)
-        gate = gate_of(compiled.recipe.gate, project_settings(home))
-        ok, reason = hold_against(champion, version, gate, certified.certificate)
-    certified.certificate.data["reasons"].append(reason)
-    return ok

@@ -12,6 +12,7 @@ from ..compiler import Compiled
 from ..evidence import Certificate
 from ..lift import Lifted, Polished
 from ..runtime import object_schema
+from .promoting import Promotion
 
 
 @dataclass(frozen=True)
@@ -94,20 +95,32 @@ class Certified:
 
 @dataclass(frozen=True)
 class Shipped:
-    """All of it: what was lifted (if anything was), compiled and certified, and the version it became."""
+    """All of it: what was lifted (if anything was), compiled and certified, and the version it became.
+
+    Attributes:
+        promotion: how the gate's second half ended, which asks about the champion.
+    """
 
     lift: Lift | None
     compiled: Compiled
     certified: Certified
     name: str
     version: int
-    status: str
+    promotion: Promotion
     project: Path
+
+    @property
+    def status(self) -> str:
+        """`shipped`, or `held`."""
+        return "shipped" if self.promotion.moved else "held"
 
     def as_json(self) -> dict[str, Any]:
         """The keys of `ship --json`."""
+        certified = self.certified.as_json()
+        more = [reason for reason in self.promotion.reasons if reason not in certified["reasons"]]
         return {
-            **self.certified.as_json(),
+            **certified,
+            "reasons": [*certified["reasons"], *more],
             "lift": self.lift.as_json() if self.lift else None,
             "compile": compile_json(self.compiled),
             "name": self.name,

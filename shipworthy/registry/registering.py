@@ -1,0 +1,207 @@
+"""Versions: what is registered of a program, read back as it was, and removed when nobody needs it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import IntegrityError, NotFoundError
+from ..examples import atomic_folder, digest_of
+from ..runtime import Code, Contract, packages_of, root_of
+from .local import change_notes, local_path
+from .reading import DIGEST_TAG, FOLDER_TAG, ROOT_TAG, Facts, sealed
+from .resolving import facts_of
+from .store import Registry
+
+if TYPE_CHECKING:
+    from ..compiler import Compiled
+
+PINNED = ("numpy", "pydantic", "safetensors", "xllamacpp", "platformdirs", "click")
+TYPES = {"string": "string", "integer": "long", "number": "double", "boolean": "boolean"}
+CERTIFICATE = "certificate.json"
+ROWS = "rows.jsonl"
+CERTIFICATE_TAG = "shipworthy.certificate_sha256"
+ROWS_TAG = "shipworthy.rows_sha256"
+CERTIFICATE_RUN_TAG = "shipworthy.certificate_run"
+
+
+def register(
+    registry: Registry, compiled: Compiled, contract: Contract, *, certificate: Path, certificate_run: str
+) -> int:
+    """Make a certified artifact a version of the registered model; gives its number.
+
+    Args:
+        certificate: the folder of its certificate, kept in `certificate_run`.
+
+    Raises:
+        RegistryError: MLflow fails; `shipworthy doctor --repair` clears what was left half-way.
+    """
+    name = compiled.name
+    data = json.loads((certificate / CERTIFICATE).read_bytes())
+    root = root_of(compiled.artifact)
+    tags = {
+        DIGEST_TAG: compiled.digest,
+        ROOT_TAG: root,
+        FOLDER_TAG: f"artifacts/{compiled.artifact.name}",
+        "shipworthy.contract": contract.digest,
+        CERTIFICATE_RUN_TAG: certificate_run,
+        CERTIFICATE_TAG: digest_of((certificate / CERTIFICATE).read_bytes()),
+        ROWS_TAG: digest_of((certificate / ROWS).read_bytes()),
+        **_searchable(compiled, data),
+    }
+    mlflow = registry.mlflow
+    with registry.errors(), registry.pointed():
+        # MLflow asks for type hints and an input example; the contract is in the artifact.
+        with mlflow.start_run(run_id=compiled.run), warnings.catch_warnings(record=True):
+            info = mlflow.pyfunc.log_model(
+                name=name,
+                python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+                artifacts={"program": str(compiled.artifact)},
+                model_config={"version": name},
+                pip_requirements=_pins(compiled.program.code),
+                signature=_signature(contract),
+                tags={ROOT_TAG: root},
+            )
+        try:
+            registry.client.create_registered_model(name)
+        except mlflow.exceptions.MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = registry.client.create_model_version(
+            name, info.model_uri, run_id=compiled.run, tags=sealed(tags), model_id=info.model_id
+        )
+    version = int(made.version)
+    facts = facts_of(registry.reader, name, version)
+    folder = facts.folder
+    if folder is not None:
+        change_notes(
+            registry.place, name, lambda now: now.with_version(version, folder, compiled.digest, root)
+        )
+    return version
+
+
+def certificate_folder(registry: Registry, facts: Facts) -> Path:
+    """The certificate of a version on this machine, verified: certificate.json, its page, and rows.jsonl.
+
+    Raises:
+        NotFoundError: the version has none.
+        IntegrityError: it is gone, or not the one that was registered.
+    """
+    run, sha256 = facts.tags.get(CERTIFICATE_RUN_TAG), facts.tags.get(CERTIFICATE_TAG)
+    if not run or not sha256:
+        raise NotFoundError(
+            f"{facts.place} has no certificate",
+            hint=f"shipworthy ship {facts.name} makes one",
+            where=facts.place,
+        )
+    folder = registry.place / "certificates" / sha256
+    if not _is_that_of(facts, folder):
+        with tempfile.TemporaryDirectory() as temporary, registry.errors():
+            try:
+                found = registry.client.download_artifacts(run, "certificate", temporary)
+            except (registry.mlflow.exceptions.MlflowException, OSError) as error:
+                raise IntegrityError(
+                    f"the certificate of {facts.place} is gone: {str(error).splitlines()[0][:200]}",
+                    hint=f"restore run {run} in MLflow, or ship {facts.name} again",
+                    where=facts.place,
+                ) from error
+            if not _is_that_of(facts, Path(found)):
+                raise IntegrityError(
+                    f"the certificate of {facts.place} was altered after it was registered",
+                    hint=f"restore the files of run {run}, or ship {facts.name} again",
+                    where=facts.place,
+                )
+            with atomic_folder(folder) as target:
+                shutil.copytree(found, target, dirs_exist_ok=True)
+    return folder
+
+
+def delete_version(registry: Registry, facts: Facts) -> None:
+    """Remove a version, its logged model and that one's files.
+
+    Raises:
+        RegistryError: MLflow fails; what is left is found by `shipworthy doctor`.
+    """
+    with registry.errors(), registry.pointed(), registry.errors(missing=True):
+        found = registry.client.get_model_version(facts.name, str(facts.version))
+        registry.client.delete_model_version(facts.name, str(facts.version))
+        if found.model_id:
+            delete_model(registry, found.model_id)
+    change_notes(registry.place, facts.name, lambda now: now.without_versions([facts.version]))
+
+
+def delete_model(registry: Registry, model_id: str) -> None:
+    """Remove a logged model, and its files where they lie on this machine."""
+    location = registry.client.get_logged_model(model_id).artifact_location
+    registry.client.delete_logged_model(model_id)
+    folder = local_path(location)
+    if folder is not None and folder.name == "artifacts" and folder.parent.name == model_id:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def _is_that_of(facts: Facts, folder: Path) -> bool:
+    wanted = {CERTIFICATE: CERTIFICATE_TAG, ROWS: ROWS_TAG}
+    try:
+        return all(digest_of((folder / file).read_bytes()) == facts.tags[tag] for file, tag in wanted.items())
+    except OSError:
+        return False
+
+
+def _searchable(compiled: Compiled, certificate: Mapping[str, Any]) -> dict[str, str]:
+    """Facts that people search versions by, as text."""
+    found: dict[str, Any] = {
+        "verdict": certificate["verdict"],
+        "quick": certificate["quick"],
+        "look": certificate["look"],
+        "metric": (certificate["metric"] or {}).get("name"),
+        "difference": certificate["difference"]["mean"],
+        "lm": compiled.program.spec.lm.id if compiled.program.spec.lm else None,
+        "lm_name": compiled.program.spec.lm.name if compiled.program.spec.lm else None,
+        "seed": compiled.seed,
+        "compile_run": compiled.run,
+    }
+    ours = certificate["compiled"]
+    if ours:
+        found.update(
+            score=ours["score"],
+            score_low=ours["ci"][0],
+            score_high=ours["ci"][1],
+            rows=ours["n"],
+            ms_p50=ours["ms_p50"],
+            tokens_per_call=ours["tokens_per_call"],
+            usd_per_call=ours["usd_per_call"],
+        )
+    return {
+        f"shipworthy.{key}": json.dumps(value) if not isinstance(value, str) else value
+        for key, value in found.items()
+        if value is not None
+    }
+
+
+def _pins(code: Mapping[str, Code]) -> list[str]:
+    """Exactly what a version needs to run elsewhere, what its own functions import included."""
+    provided = importlib.metadata.packages_distributions()
+    imported = {name for own in code.values() for name in packages_of(own)}
+    names = {name for top in imported for name in provided.get(top, ())} - set(PINNED)
+    pinned = ("shipworthy", *PINNED, *sorted(names))
+    return [f"{name}=={importlib.metadata.version(name)}" for name in pinned]
+
+
+def _signature(contract: Contract) -> Any:
+    """MLflow's signature of the inputs, where each has one of its plain types; else None."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    columns = []
+    for field in contract.inputs:
+        kind = TYPES.get(str(field.schema.get("type")), "string" if "enum" in field.schema else "")
+        if not kind:
+            return None
+        columns.append(ColSpec(kind, field.name))
+    return ModelSignature(inputs=Schema(columns))

@@ -1,0 +1,179 @@
+"""Read a tracking server over MLflow's REST API, and fetch the files of versions from it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..errors import NotFoundError, RegistryError
+from .local import without_password
+from .reading import Facts, Tags
+
+PAGE = 1000
+LATEST = ["version_number DESC"]
+
+
+class RestReader:
+    """See `Reader`.
+
+    Args:
+        uri: of the server; user and password, or a token, come from it or from MLflow's variables.
+        timeout_s: for how long each answer is waited for.
+    """
+
+    def __init__(self, uri: str, *, timeout_s: float = 30.0) -> None:
+        self._timeout_s = timeout_s
+        self._uri = without_password(uri).rstrip("/")
+        self._headers = _authorization(uri)
+        self._api = f"{self._uri}/api/2.0/mlflow"
+
+    def tail(self, name: str, since: int) -> dict[int, Tags]:
+        """See `Reader`."""
+        found: dict[int, Tags] = {}
+        token = ""
+        while True:
+            page, token = self._search(name, PAGE, token)
+            found.update({one.version: one.tags for one in page if one.version >= since})
+            if not token or any(one.version < since for one in page):
+                return found
+
+    def version(self, name: str, number: int) -> Facts | None:
+        """See `Reader`."""
+        asked = {"name": name, "version": str(number)}
+        try:
+            found = self._get("model-versions/get", asked)["model_version"]
+            location = self._get("model-versions/get-download-uri", asked)["artifact_uri"]
+        except NotFoundError:
+            return None
+        return _facts(found, str(location))
+
+    def versions(self, name: str) -> list[Facts]:
+        """See `Reader`."""
+        found: dict[int, Facts] = {}
+        token = ""
+        while True:
+            page, token = self._search(name, PAGE, token)
+            found.update({one.version: one for one in page})
+            if not token:
+                return [found[number] for number in sorted(found)]
+
+    def newest(self, name: str) -> Facts | None:
+        """See `Reader`."""
+        page, _ = self._search(name, 1, "")
+        return self.version(name, page[0].version) if page else None
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """See `Reader`."""
+        try:
+            found = self._get("registered-models/get", {"name": name})["registered_model"]
+        except NotFoundError:
+            return {}
+        return {one["alias"]: int(one["version"]) for one in found.get("aliases", [])}
+
+    def names(self) -> list[str]:
+        """See `Reader`."""
+        found: list[str] = []
+        token = ""
+        while True:
+            answer = self._get("registered-models/search", {"max_results": str(PAGE), "page_token": token})
+            found += [one["name"] for one in answer.get("registered_models", [])]
+            token = str(answer.get("next_page_token") or "")
+            if not token:
+                return sorted(found)
+
+    def fetch(self, facts: Facts, inside: str, folder: Path) -> None:
+        """Copy a folder of a version's files to a folder on this machine.
+
+        Raises:
+            RegistryError: the server does not hold its artifacts itself, or does not answer.
+        """
+        parsed = urllib.parse.urlparse(facts.location)
+        if parsed.scheme != "mlflow-artifacts":
+            raise RegistryError(
+                f"the server keeps its artifacts at {parsed.scheme}:, not behind itself",
+                hint="start it with --serve-artifacts and --artifacts-destination",
+                where=self._uri,
+            )
+        base = f"{self._uri}/api/2.0/mlflow-artifacts/artifacts"
+        self._fetch_folder(base, f"{parsed.path.strip('/')}/{inside}", folder)
+
+    def _fetch_folder(self, base: str, root: str, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        answer = _parsed(self._request(f"{base}?{urllib.parse.urlencode({'path': root})}"), base)
+        for file in answer.get("files", []):
+            name = PurePosixPath(str(file["path"])).name
+            if name in ("", ".", "..") or "\\" in name:
+                continue
+            if file.get("is_dir"):
+                self._fetch_folder(base, f"{root}/{name}", folder / name)
+            else:
+                (folder / name).write_bytes(self._request(f"{base}/{urllib.parse.quote(f'{root}/{name}')}"))
+
+    def _search(self, name: str, most: int, token: str) -> tuple[list[Facts], str]:
+        quoted = name.replace("'", "''")
+        asked = {"filter": f"name = '{quoted}'", "order_by": LATEST[0], "max_results": str(most)}
+        answer = self._get("model-versions/search", {**asked, "page_token": token} if token else asked)
+        found = [_facts(one, "") for one in answer.get("model_versions", [])]
+        return found, str(answer.get("next_page_token") or "")
+
+    def _get(self, what: str, query: dict[str, str]) -> dict[str, Any]:
+        url = f"{self._api}/{what}?{urllib.parse.urlencode(query)}"
+        return _parsed(self._request(url), url)
+
+    def _request(self, url: str) -> bytes:
+        request = urllib.request.Request(url)
+        for key, value in self._headers.items():
+            request.add_unredirected_header(key, value)
+        where = url.partition("?")[0]
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
+                data: bytes = answer.read()
+                return data
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                raise NotFoundError(
+                    "the registry has no such program, alias or version", where=where
+                ) from error
+            raise RegistryError(
+                f"the tracking server says {error.code} {error.reason}",
+                hint="check MLFLOW_TRACKING_URI and its user, password or token",
+                where=where,
+            ) from error
+        except (urllib.error.URLError, OSError) as error:
+            raise RegistryError(
+                f"the tracking server does not answer: {error}", hint="check MLFLOW_TRACKING_URI", where=where
+            ) from error
+
+
+def _facts(found: dict[str, Any], location: str) -> Facts:
+    tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags", [])}
+    made, run = int(found.get("creation_timestamp", 0)), str(found.get("run_id", ""))
+    return Facts(str(found["name"]), int(found["version"]), tags, location, made, run)
+
+
+def _parsed(data: bytes, url: str) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(data)
+    except ValueError as error:
+        raise RegistryError("the tracking server does not answer in JSON", where=url) from error
+    return answer
+
+
+def _authorization(uri: str) -> dict[str, str]:
+    """From the address or, as MLflow's clients do, from the environment."""
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    stated = urllib.parse.urlsplit(uri)
+    user = stated.username or os.environ.get("MLFLOW_TRACKING_USERNAME")
+    password = stated.password or os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    if not user or not password:
+        return {}
+    pair = f"{urllib.parse.unquote(user)}:{urllib.parse.unquote(password)}"
+    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}

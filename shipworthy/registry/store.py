@@ -1,0 +1,173 @@
+"""MLflow behind one door: the store opened safely, its errors typed, its global state left alone."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from ..errors import MissingExtraError, RegistryError, ShipworthyError
+from ..examples import folder_lock
+from .local import database_folder, database_path, place_of, without_password
+from .reading import Reader, reader_for
+
+KIND = "shipworthy.kind"
+PROCESS = "shipworthy.process"
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+class Registry:
+    """MLflow behind one door.
+
+    Args:
+        uri: of the tracking store; for a local SQLite file, artifacts lie beside it.
+
+    Raises:
+        MissingExtraError: mlflow is not installed.
+        RegistryError: the store cannot be opened.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.folder = database_folder(uri)
+        self.place = place_of(uri)
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        try:
+            import mlflow
+        except ImportError as error:
+            raise MissingExtraError("compile", "mlflow") from error
+        # By default MLflow waits minutes for a server that is down.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        for noisy in ("alembic", "mlflow"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+        self.mlflow = mlflow
+        with self.errors(), self.alone():
+            self._prepare()
+            # Its own chatter on stderr is of no use to anyone.
+            self.client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self.reader: Reader = reader_for(uri) if _read_alone(uri) else _client_reader(self)
+
+    def _prepare(self) -> None:
+        """A local database: made aside and moved into place, or opened once to see that it is one.
+
+        MLflow itself would leave half of the tables behind an interrupt, and refuse them ever
+        after; and it would try for minutes to open what it cannot.
+        """
+        path = database_path(self.uri)
+        if path is None:
+            return
+        if path.exists() and path.stat().st_size:
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                database.execute("PRAGMA schema_version")
+            return
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            new = Path(folder) / path.name
+            store = SqlAlchemyStore(f"sqlite:///{new}", str(path.parent / "mlartifacts"))
+            store.engine.dispose()
+            os.replace(new, path)
+
+    @contextmanager
+    def run(self, name: str, title: str, tags: Mapping[str, str]) -> Iterator[str]:
+        """A run in the program's experiment, ended with the block; gives its id."""
+        process = f"{socket.gethostname()}:{os.getpid()}"
+        with self.errors(), self.pointed():
+            run = self.client.create_run(
+                self.experiment(name), run_name=title, tags={**tags, PROCESS: process}
+            )
+            try:
+                yield str(run.info.run_id)
+            except BaseException:
+                self.client.set_terminated(run.info.run_id, "FAILED")
+                raise
+            self.client.set_terminated(run.info.run_id)
+
+    def experiment(self, name: str) -> str:
+        """The id of the program's experiment, made if there is none."""
+        title = f"shipworthy/{name}"
+        with self.alone():
+            found = self.client.get_experiment_by_name(title)
+            if found is not None:
+                return str(found.experiment_id)
+            location = (self.folder / "mlartifacts").as_uri() if self.folder is not None else None
+            return str(self.client.create_experiment(title, artifact_location=location))
+
+    def alone(self) -> AbstractContextManager[None]:
+        """No other process here makes tables or experiments meanwhile; a server sees to that itself."""
+        if self.folder is None:
+            return nullcontext()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return folder_lock(self.folder)
+
+    @contextmanager
+    def pointed(self) -> Iterator[None]:
+        """MLflow's fluent functions point to this store for the length of the block.
+
+        Setting a URI also sets its environment variable, by which the store of the next
+        project would be chosen; so both are put back, and to "not set" where they were not.
+        """
+        from mlflow.tracking._model_registry import utils as registry
+        from mlflow.tracking._tracking_service import utils as tracking
+
+        names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+        environment = {name: os.environ.get(name) for name in names}
+        before = tracking._tracking_uri, registry._registry_uri
+        self.mlflow.set_tracking_uri(self.uri)
+        self.mlflow.set_registry_uri(self.uri)
+        try:
+            yield
+        finally:
+            self.mlflow.set_tracking_uri(before[0])
+            self.mlflow.set_registry_uri(before[1])
+            for name, value in environment.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+    @contextmanager
+    def errors(self, *, missing: bool = False) -> Iterator[None]:
+        """What MLflow, its database or the disk raise, as RegistryError.
+
+        Args:
+            missing: end the block quietly where what is asked for is not there.
+        """
+        import sqlalchemy.exc
+
+        try:
+            yield
+        except ShipworthyError:
+            raise
+        except (
+            self.mlflow.exceptions.MlflowException,
+            sqlalchemy.exc.SQLAlchemyError,
+            sqlite3.Error,
+            OSError,
+        ) as error:
+            if isinstance(error.__context__, KeyboardInterrupt):  # Ctrl-C that met a transaction half-way
+                raise error.__context__ from None
+            if missing and getattr(error, "error_code", "") in MISSING:
+                return
+            raise RegistryError(
+                f"MLflow: {str(error).strip().splitlines()[0][:300]}",
+                hint="check MLFLOW_TRACKING_URI, free space and permissions",
+                where=without_password(self.uri),
+            ) from error
+
+
+def _read_alone(uri: str) -> bool:
+    return uri.partition(":")[0] in ("sqlite", "http", "https")
+
+
+def _client_reader(registry: Registry) -> Reader:
+    from .client_reader import ClientReader
+
+    return ClientReader(registry)
