@@ -4,26 +4,67 @@ A row is a plain mapping from column to value. What the columns mean is the
 contract's business, which lives further up in `runtime`.
 """
 
-from .checks import (
-    KINDS,
-    Finding,
-    Kind,
-    Report,
-    check_rows,
-    confident_joint,
-    examine_rows,
-    find_secrets,
-    held_out_probabilities,
-    holds_secret,
-    redact,
-    redact_value,
-    suspect_labels,
-)
-from .digest import canonical_json, digest_of, rows_digest
-from .files import atomic_folder, atomic_write, decode_text, folder_lock, storage_errors
-from .load import Table, load_table, parse_json_line, read_csv
-from .perturb import PERTURBATIONS, Perturbation, clashes, harmless_text
-from .split import Splits, split_rows
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy
+
+if TYPE_CHECKING:
+    from .checks import (
+        KINDS,
+        Finding,
+        Kind,
+        Report,
+        check_rows,
+        confident_joint,
+        examine_rows,
+        find_secrets,
+        held_out_probabilities,
+        holds_secret,
+        redact,
+        redact_value,
+        suspect_labels,
+    )
+    from .digest import canonical_json, digest_of, rows_digest
+    from .files import atomic_folder, atomic_write, decode_text, folder_lock, storage_errors
+    from .load import Table, load_table, parse_json_line, read_csv
+    from .perturb import PERTURBATIONS, Perturbation, clashes, harmless_text
+    from .split import Splits, split_rows
+
+_HOMES = {
+    "Finding": "checks",
+    "KINDS": "checks",
+    "Kind": "checks",
+    "PERTURBATIONS": "perturb",
+    "Perturbation": "perturb",
+    "Report": "checks",
+    "Splits": "split",
+    "Table": "load",
+    "atomic_folder": "files",
+    "atomic_write": "files",
+    "canonical_json": "digest",
+    "check_rows": "checks",
+    "clashes": "perturb",
+    "confident_joint": "checks",
+    "decode_text": "files",
+    "digest_of": "digest",
+    "examine_rows": "checks",
+    "find_secrets": "checks",
+    "folder_lock": "files",
+    "harmless_text": "perturb",
+    "held_out_probabilities": "checks",
+    "holds_secret": "checks",
+    "load_table": "load",
+    "parse_json_line": "load",
+    "read_csv": "load",
+    "redact": "checks",
+    "redact_value": "checks",
+    "rows_digest": "digest",
+    "split_rows": "split",
+    "storage_errors": "files",
+    "suspect_labels": "checks",
+}
 
 __all__ = [
     "KINDS",
@@ -58,3 +99,5 @@ __all__ = [
     "storage_errors",
     "suspect_labels",
 ]
+
+__getattr__ = lazy(__name__, _HOMES)

@@ -5,28 +5,65 @@
 texts) and `generate` (text, under a JSON schema if one is given).
 """
 
-from .base import (
-    LM,
-    Blank,
-    Chosen,
-    Embedding,
-    Embeds,
-    Generation,
-    Prompt,
-    Question,
-    Scores,
-    States,
-    Token,
-    Usage,
-)
-from .deadline import check_deadline, deadline, past_deadline, time_left
-from .dspy_import import import_dspy
-from .hosted_errors import translated
-from .journal import Journal
-from .open import open_lm
-from .recorded import Recorded, tallied
-from .retries import PATIENCE, Retries
-from .weights import cache_folder, ensure_weights, file_sha256
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy
+
+if TYPE_CHECKING:
+    from .base import (
+        LM,
+        Blank,
+        Chosen,
+        Embedding,
+        Embeds,
+        Generation,
+        Prompt,
+        Question,
+        Scores,
+        States,
+        Token,
+        Usage,
+    )
+    from .deadlines import check_deadline, deadline, past_deadline, time_left
+    from .dspy_import import import_dspy
+    from .hosted_errors import translated
+    from .journal import Journal
+    from .open import open_lm
+    from .recorded import Recorded, tallied
+    from .retries import PATIENCE, Retries
+    from .weights import cache_folder, ensure_weights, file_sha256
+
+_HOMES = {
+    "Blank": "base",
+    "Chosen": "base",
+    "Embedding": "base",
+    "Embeds": "base",
+    "Generation": "base",
+    "Journal": "journal",
+    "LM": "base",
+    "PATIENCE": "retries",
+    "Prompt": "base",
+    "Question": "base",
+    "Recorded": "recorded",
+    "Retries": "retries",
+    "Scores": "base",
+    "States": "base",
+    "Token": "base",
+    "Usage": "base",
+    "cache_folder": "weights",
+    "check_deadline": "deadlines",
+    "deadline": "deadlines",
+    "ensure_weights": "weights",
+    "file_sha256": "weights",
+    "import_dspy": "dspy_import",
+    "open_lm": "open",
+    "past_deadline": "deadlines",
+    "tallied": "recorded",
+    "time_left": "deadlines",
+    "translated": "hosted_errors",
+}
 
 __all__ = [
     "LM",
@@ -57,3 +94,5 @@ __all__ = [
     "time_left",
     "translated",
 ]
+
+__getattr__ = lazy(__name__, _HOMES)

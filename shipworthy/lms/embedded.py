@@ -34,7 +34,7 @@ from ..errors import ContextLengthError, LMError, StorageError
 from ..examples import digest_of
 from .base import Blank, Chosen, Embedding, Generation, Prompt, Question, Scores, States, Usage
 from .choosing import likeliest
-from .deadline import check_deadline, time_left
+from .deadlines import check_deadline, time_left
 from .llama_server import Gives, LlamaServer
 from .weights import cache_folder, file_sha256, remember_weights
 

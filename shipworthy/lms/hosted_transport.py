@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .deadline import check_deadline, time_left
+from .deadlines import check_deadline, time_left
 
 CONNECT_S = 10.0
 """Seconds to wait for a connection: lm15's own default."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ContextLengthError, LMError
-from .deadline import check_deadline, time_left
+from .deadlines import check_deadline, time_left
 
 _GRAMMARS = threading.Lock()
 """Held until the first token under a grammar is there. The tokenizer that llama.cpp's grammars use is kept

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ..errors import LMError
-from .deadline import check_deadline, past_deadline, time_left
+from .deadlines import check_deadline, past_deadline, time_left
 
 PATIENCE = 7.5
 """Seconds of waiting between retries, all together, before a failure counts: four retries."""

@@ -5,40 +5,131 @@ that a head meets the same bytes that it was fitted on. Nothing here needs dspy,
 or scikit-learn; `dspy_bridge` imports dspy, and only when it is asked for.
 """
 
-from .admission import Admission
-from .artifact import MANIFEST, check_manifest, read_artifact, root_of, write_artifact
-from .conditions import both, condition, holds, needs_of, read_by
-from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
-from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
-from .flow import Flow, ReadyStep
-from .functions import Code, Function, function_contract, load_function, packages_of, read_code
-from .lines import error_line, line_of
-from .parallel import Outcome, ordered_map
-from .program import Program, load_artifact
-from .progress import STANDING_HEADERS, Pace, Progress, standing_cells
-from .readout import DecisionHead, Heads, ReadoutHead, StudentHead, log_softmax
-from .render import opening_of, render_decide, render_extract, render_generate
-from .spans import blanks, may_be_null, may_stand_in_text, typed
-from .spec import (
-    READ_NOTES,
-    Decide,
-    Demo,
-    Extract,
-    FunctionSpec,
-    Generate,
-    HeadSpec,
-    LMSpec,
-    Probe,
-    ProgramSpec,
-    PromptSpec,
-    Read,
-    SpanSpec,
-    StepSpec,
-    value_digest,
-)
-from .tagger import OUTSIDE, Found, Tagger, tags_for, word_features, words_of
-from .tfidf import Tfidf
-from .wiring import Node, Wired, nullable, wire
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy
+
+if TYPE_CHECKING:
+    from .admission import Admission
+    from .artifact import MANIFEST, check_manifest, read_artifact, root_of, write_artifact
+    from .conditions import both, condition, holds, needs_of, read_by
+    from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
+    from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
+    from .flow import Flow, ReadyStep
+    from .functions import Code, Function, function_contract, load_function, packages_of, read_code
+    from .lines import error_line, line_of
+    from .parallel import Outcome, ordered_map
+    from .program import Program, load_artifact
+    from .progress import STANDING_HEADERS, Pace, Progress, standing_cells
+    from .readout import DecisionHead, Heads, ReadoutHead, StudentHead, log_softmax
+    from .render import opening_of, render_decide, render_extract, render_generate
+    from .spans import blanks, may_be_null, may_stand_in_text, typed
+    from .spec import (
+        READ_NOTES,
+        Decide,
+        Demo,
+        Extract,
+        FunctionSpec,
+        Generate,
+        HeadSpec,
+        LMSpec,
+        Probe,
+        ProgramSpec,
+        PromptSpec,
+        Read,
+        SpanSpec,
+        StepSpec,
+        value_digest,
+    )
+    from .tagger import OUTSIDE, Found, Tagger, tags_for, word_features, words_of
+    from .tfidf import Tfidf
+    from .wiring import Node, Wired, nullable, wire
+
+_HOMES = {
+    "Admission": "admission",
+    "Answer": "executor",
+    "Code": "functions",
+    "Contract": "contract",
+    "Decide": "spec",
+    "DecisionHead": "readout",
+    "Demo": "spec",
+    "Extract": "spec",
+    "Field": "contract",
+    "Flow": "flow",
+    "Found": "tagger",
+    "Function": "functions",
+    "FunctionSpec": "spec",
+    "Generate": "spec",
+    "HeadSpec": "spec",
+    "Heads": "readout",
+    "LMSpec": "spec",
+    "MANIFEST": "artifact",
+    "Node": "wiring",
+    "OUTSIDE": "tagger",
+    "Outcome": "parallel",
+    "Pace": "progress",
+    "Probe": "spec",
+    "Program": "program",
+    "ProgramSpec": "spec",
+    "Progress": "progress",
+    "PromptSpec": "spec",
+    "READ_NOTES": "spec",
+    "Read": "spec",
+    "ReadoutHead": "readout",
+    "ReadyStep": "flow",
+    "STANDING_HEADERS": "progress",
+    "SpanSpec": "spec",
+    "StepSpec": "spec",
+    "StepTrace": "executor",
+    "StudentHead": "readout",
+    "Tagger": "tagger",
+    "Tfidf": "tfidf",
+    "Wired": "wiring",
+    "blanks": "spans",
+    "both": "conditions",
+    "check_manifest": "artifact",
+    "condition": "conditions",
+    "error_line": "lines",
+    "function_contract": "functions",
+    "holds": "conditions",
+    "label_text": "contract",
+    "line_of": "lines",
+    "load_artifact": "program",
+    "load_function": "functions",
+    "log_softmax": "readout",
+    "may_be_null": "spans",
+    "may_stand_in_text": "spans",
+    "needs_of": "conditions",
+    "nullable": "wiring",
+    "object_schema": "contract",
+    "opening_of": "render",
+    "ordered_map": "parallel",
+    "packages_of": "functions",
+    "plain_value": "contract",
+    "read_artifact": "artifact",
+    "read_by": "conditions",
+    "read_code": "functions",
+    "read_features": "executor",
+    "reading_mode": "executor",
+    "render_decide": "render",
+    "render_extract": "render",
+    "render_generate": "render",
+    "root_of": "artifact",
+    "run_step": "executor",
+    "standing_cells": "progress",
+    "student_text": "executor",
+    "tags_for": "tagger",
+    "typed": "spans",
+    "value_digest": "spec",
+    "value_text": "contract",
+    "wire": "wiring",
+    "wire_schema": "executor",
+    "word_features": "tagger",
+    "words_of": "tagger",
+    "write_artifact": "artifact",
+}
 
 __all__ = [
     "MANIFEST",
@@ -123,3 +214,5 @@ __all__ = [
     "words_of",
     "write_artifact",
 ]
+
+__getattr__ = lazy(__name__, _HOMES)
