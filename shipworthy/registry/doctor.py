@@ -17,8 +17,8 @@ from .ledger import SUFFIX, Ledger, fold
 from .local import CHAMPION, change_notes, read_notes
 from .moves import Evidence, append, entry_data, follow, standing
 from .reading import FOLDER_TAG, ROOT_TAG, SEAL_TAG, Facts
-from .registering import CERTIFICATE_RUN_TAG, certificate_folder, delete_model
-from .resolving import programs
+from .registering import CERTIFICATE_RUN_TAG, certificate_folder, delete_model, model_of
+from .resolving import programs, read_ledger
 from .store import KIND, PROCESS, Registry
 
 ORPHAN_AGE_S = 600.0
@@ -222,7 +222,7 @@ def _model_ids(registry: Registry, name: str) -> set[str]:
     found = _paged(
         lambda token: client.search_model_versions(f"name = '{name}'", max_results=1000, page_token=token)
     )
-    return {str(one.model_id) for one in found}
+    return {model_of(one) for one in found}
 
 
 def _paged(ask: Callable[[str | None], Any]) -> Iterator[Any]:
@@ -237,7 +237,7 @@ def _paged(ask: Callable[[str | None], Any]) -> Iterator[Any]:
 
 def _sound(registry: Registry, name: str) -> Ledger | None:
     """The ledger, where nothing is wrong with it."""
-    ledger = fold(registry.reader.tail(name + SUFFIX, 1).items(), name=name)
+    ledger = read_ledger(registry.reader, name, read_notes(registry.place, name))
     return None if ledger.damage else ledger
 
 

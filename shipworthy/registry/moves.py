@@ -89,6 +89,7 @@ def promote(registry: Registry, name: str, version: int, evidence: Evidence, *, 
     """
     facts = facts_of(registry.reader, name, version)
     artifact = artifact_of(facts, registry.reader, registry.place, [])
+    check_manifest(artifact, root=facts.tags[ROOT_TAG])
     keep_copy(registry.place, artifact, facts.tags[ROOT_TAG])
     data = entry_data(name, "promote", version, evidence, seen=seen)
     data["evidence"].update({"digest": facts.tags[DIGEST_TAG], "seal": facts.tags[SEAL_TAG]})

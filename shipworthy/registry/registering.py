@@ -131,9 +131,14 @@ def delete_version(registry: Registry, facts: Facts) -> None:
     with registry.errors(), registry.pointed(), registry.errors(missing=True):
         found = registry.client.get_model_version(facts.name, str(facts.version))
         registry.client.delete_model_version(facts.name, str(facts.version))
-        if found.model_id:
-            delete_model(registry, found.model_id)
+        if model_of(found):
+            delete_model(registry, model_of(found))
     change_notes(registry.place, facts.name, lambda now: now.without_versions([facts.version]))
+
+
+def model_of(version: Any) -> str:
+    """The id of the logged model that an MLflow version stands for; MLflow keeps it in the source alone."""
+    return str(version.source or "").removeprefix("models:/").partition("/")[0]
 
 
 def delete_model(registry: Registry, model_id: str) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import IntegrityError, NotFoundError, RegistryError
-from .ledger import SUFFIX, Head, fold
-from .local import CHAMPION, place_of, read_notes
+from .ledger import Head
+from .local import CHAMPION, Notes, place_of, read_notes
 from .reading import OURS, SEAL_TAG, Facts, Reader, reader_for
 from .resolving import programs, read_ledger
 
@@ -59,7 +59,7 @@ def prunable(uri: str, name: str, *, keep: int) -> tuple[list[Facts], dict[int, 
     found = reader.versions(name)
     if not found:
         raise unknown(reader, name)
-    head = _sound_head(reader, name)
+    head = _sound_head(reader, name, read_notes(place_of(uri), name))
     aliases = reader.aliases(name)
     stay: dict[int, str] = {}
     for facts in found:
@@ -73,8 +73,8 @@ def prunable(uri: str, name: str, *, keep: int) -> tuple[list[Facts], dict[int, 
     return [facts for facts in found if facts.version not in stay], stay
 
 
-def _sound_head(reader: Reader, name: str) -> Head:
-    ledger = fold(reader.tail(name + SUFFIX, 1).items(), name=name)
+def _sound_head(reader: Reader, name: str, notes: Notes) -> Head:
+    ledger = read_ledger(reader, name, notes)
     if ledger.damage:
         raise IntegrityError(
             f"the ledger of {name} was altered: {ledger.damage[0]}",

@@ -1,0 +1,40 @@
+"""What tests of the registry share: versions that are registered without compiling each anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from shipworthy.registry import Registry, reader_for
+from shipworthy.registry.reading import sealed
+
+
+def copy_versions(registry: Registry, name: str, source: int, count: int) -> list[int]:
+    """More versions of the same model as `source`, each with its own number in a tag."""
+    facts = registry.reader.version(name, source)
+    if facts is None:
+        raise LookupError(f"{name}/{source}")
+    model = registry.client.get_model_version(name, str(source))
+    made = []
+    for number in range(count):
+        tags: dict[str, Any] = {key: value for key, value in facts.tags.items() if key != "shipworthy.seal"}
+        tags["shipworthy.copy"] = str(number)
+        with registry.pointed():
+            version = registry.client.create_model_version(
+                name, model.source, run_id=facts.run, tags=sealed(tags)
+            )
+        made.append(int(version.version))
+    return made
+
+
+def alias_of(uri: str, name: str) -> int | None:
+    """The version that MLflow's alias stands for."""
+    return reader_for(uri).aliases(name).get("champion")
+
+
+def artifact_folder(uri: str, name: str, version: int) -> Path:
+    """Where the registered files of a version lie."""
+    facts = reader_for(uri).version(name, version)
+    if facts is None or facts.folder is None:
+        raise LookupError(f"{name}/{version}")
+    return facts.folder
