@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .ship import (
         certify,
         compile,
+        diff,
         doctor,
         history,
         lift,
@@ -72,6 +73,7 @@ _HOMES = {
     "Student": "compiler",
     "certify": "ship",
     "compile": "ship",
+    "diff": "ship",
     "doctor": "ship",
     "history": "ship",
     "lift": "ship",
@@ -106,6 +108,7 @@ __all__ = [
     "Student",
     "certify",
     "compile",
+    "diff",
     "doctor",
     "history",
     "lift",

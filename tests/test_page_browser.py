@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 from test_page import nasty, nothing, quick
+from two_programs import CONTRACT, QUEUE, REPLY, TICKET, row, side
 from whole_ladder import whole
 
 from shipworthy.evidence.page import render
+from shipworthy.registry import compare
+from shipworthy.runtime import Contract
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make test")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: make test")
@@ -48,7 +52,29 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for make in (whole, quick, nothing, nasty):
         found[make.__name__] = folder / f"{make.__name__}.html"
         found[make.__name__].write_text(render(make()), encoding="utf-8")
+    found["differs"] = folder / "differs.html"
+    found["differs"].write_text(differs(folder), encoding="utf-8")
     return found
+
+
+def differs(folder: Path) -> str:
+    """The page of two programs that differ in all that a page has a section for."""
+    text = "https://example.org/" + "a" * 300
+    rows = [
+        [row(CONTRACT, {"ticket": f"{text} {n}"}, {"queue": "billing"}, outputs) for n in range(4)]
+        for outputs in ({"queue": "billing"}, {"queue": text}, None)
+    ]
+    after = {
+        "instruction": f"{text}\nSort it.",
+        "demos": [(text, "billing")] * 3,
+        "threshold": 0.625,
+        "lm": text,
+    }
+    sides = side(folder / "one", rows[0]), side(folder / text[-9:], rows[1][:2] + rows[2][2:], **after)
+    contract = Contract((TICKET,), (REPLY, QUEUE))
+    back = compare(side(folder / "two", contract=contract), side(folder / "three"))
+    found = compare(*sides)
+    return dataclasses.replace(found, changes=(*back.changes, *found.changes)).page()
 
 
 class Opened:
@@ -76,7 +102,11 @@ class Opened:
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [*(("whole", width) for width in WIDTHS), *((name, 400) for name in ("quick", "nothing", "nasty"))],
+    [
+        *(("whole", width) for width in WIDTHS),
+        *((name, 400) for name in ("quick", "nothing", "nasty", "differs")),
+        ("differs", 1280),
+    ],
 )
 def test_it_fits_and_asks_nobody_anything(
     browser: Any, pages: dict[str, Path], name: str, width: int, record_testsuite_property: Any
@@ -95,7 +125,14 @@ def test_it_fits_and_asks_nobody_anything(
 
 
 @pytest.mark.parametrize(
-    ("name", "width", "scheme"), [("whole", 1280, "light"), ("whole", 400, "dark"), ("quick", 768, "dark")]
+    ("name", "width", "scheme"),
+    [
+        ("whole", 1280, "light"),
+        ("whole", 400, "dark"),
+        ("quick", 768, "dark"),
+        ("differs", 400, "dark"),
+        ("differs", 1280, "light"),
+    ],
 )
 def test_axe_finds_no_barrier(
     browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str

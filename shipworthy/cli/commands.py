@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import InputError
+from .diff import diff
 from .output import percent, print_json, say, table
 from .registry import COMMANDS
 
@@ -320,5 +321,5 @@ next{there}
   mlflow ui --backend-store-uri sqlite:///mlflow.db""")
 
 
-for command in COMMANDS:
+for command in (diff, *COMMANDS):
     app.add_command(command)

@@ -3,6 +3,7 @@
 from .certificate import Certificate, certify, judged, page_of, with_readiness
 from .compile_page import compile_page
 from .contest import Opponent
+from .diff_page import change_sides, diff_page
 from .facts import Facts, facts_of
 from .figures import beside_digest, paired_json, row_digest
 from .judge import judge, points_of
@@ -19,7 +20,9 @@ __all__ = [
     "answer_freely",
     "beside_digest",
     "certify",
+    "change_sides",
     "compile_page",
+    "diff_page",
     "facts_of",
     "judge",
     "judged",

@@ -119,6 +119,7 @@ def rows_said(
                 "outputs": result.outputs,
                 "right": None if result.score is None else result.right,
                 "score": result.score,
+                "by_output": dict(result.by_output),
                 "confidence": result.confidence,
                 "error": result.error.as_dict() if result.error else None,
                 "raw": str(result.raw[0])[:400] if name in WRITERS and result.raw else None,

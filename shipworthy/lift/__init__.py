@@ -14,6 +14,7 @@ from ..lazy import lazy
 
 if TYPE_CHECKING:
     from .checks import Checking, checks_of_row
+    from .describe import type_words
     from .draft import Unmapped
     from .labelled import load_inputs, load_labelled, write_examples
     from .lifting import Lifted, lift
@@ -39,6 +40,7 @@ _HOMES = {
     "polish": "polishing",
     "project_settings": "project",
     "read_prototype": "prototype",
+    "type_words": "describe",
     "write_examples": "labelled",
     "write_source": "source",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "polish",
     "project_settings",
     "read_prototype",
+    "type_words",
     "write_examples",
     "write_source",
 ]

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy
 
 if TYPE_CHECKING:
+    from .answers import read_evidence
+    from .compatibility import Change
+    from .diff import Difference, Side, compare, read_side
     from .doctor import Problem, examine
     from .ledger import Entry, Head, Ledger
     from .local import CHAMPION, NAME, parse_name, tracking_uri
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CHAMPION": "local",
+    "Change": "compatibility",
+    "Difference": "diff",
     "Entry": "ledger",
     "Evidence": "moves",
     "Facts": "reading",
@@ -39,9 +44,11 @@ _HOMES = {
     "Problem": "doctor",
     "Registry": "store",
     "Resolved": "resolving",
+    "Side": "diff",
     "begin_rollback": "moves",
     "certificate_folder": "registering",
     "champion_facts": "moves",
+    "compare": "diff",
     "delete_version": "registering",
     "examine": "doctor",
     "facts_of": "resolving",
@@ -55,6 +62,8 @@ _HOMES = {
     "parse_name": "local",
     "promote": "moves",
     "prunable": "table",
+    "read_evidence": "answers",
+    "read_side": "diff",
     "reader_for": "reading",
     "register": "registering",
     "resolve": "resolving",
@@ -66,6 +75,8 @@ _HOMES = {
 __all__ = [
     "CHAMPION",
     "NAME",
+    "Change",
+    "Difference",
     "Entry",
     "Evidence",
     "Facts",
@@ -74,9 +85,11 @@ __all__ = [
     "Problem",
     "Registry",
     "Resolved",
+    "Side",
     "begin_rollback",
     "certificate_folder",
     "champion_facts",
+    "compare",
     "delete_version",
     "examine",
     "facts_of",
@@ -90,6 +103,8 @@ __all__ = [
     "parse_name",
     "promote",
     "prunable",
+    "read_evidence",
+    "read_side",
     "reader_for",
     "register",
     "resolve",

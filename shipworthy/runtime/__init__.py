@@ -13,7 +13,7 @@ from ..lazy import lazy
 
 if TYPE_CHECKING:
     from .admission import Admission
-    from .artifact import MANIFEST, check_manifest, read_artifact, root_of, write_artifact
+    from .artifact import MANIFEST, check_manifest, read_artifact, read_code_of, root_of, write_artifact
     from .conditions import both, condition, holds, needs_of, read_by
     from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
     from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
@@ -111,6 +111,7 @@ _HOMES = {
     "read_artifact": "artifact",
     "read_by": "conditions",
     "read_code": "functions",
+    "read_code_of": "artifact",
     "read_features": "executor",
     "reading_mode": "executor",
     "render_decide": "render",
@@ -195,6 +196,7 @@ __all__ = [
     "read_artifact",
     "read_by",
     "read_code",
+    "read_code_of",
     "read_features",
     "reading_mode",
     "render_decide",

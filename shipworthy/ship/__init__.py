@@ -9,6 +9,7 @@ from ..lazy import lazy
 
 if TYPE_CHECKING:
     from .certifying import certify
+    from .comparing import diff
     from .current import Standing, standing
     from .loading import load, resolve_program
     from .metrics import metric
@@ -29,6 +30,7 @@ _HOMES = {
     "certify": "certifying",
     "compile": "pipeline",
     "compile_json": "results",
+    "diff": "comparing",
     "doctor": "registered",
     "history": "registered",
     "home_of": "state",
@@ -55,6 +57,7 @@ __all__ = [
     "certify",
     "compile",
     "compile_json",
+    "diff",
     "doctor",
     "history",
     "home_of",

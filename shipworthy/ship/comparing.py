@@ -1,169 +1,88 @@
-"""The half of the gate that asks about the champion: on the same rows, is the new version no step back?"""
+"""Compare two versions, or two artifacts, by name: `diff`."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from ..compiler import Gate
-from ..errors import ArtifactError, InputError, IntegrityError, NotFoundError
-from ..evidence import paired_json, points_of, row_digest
-from ..registry import Facts, Registry, certificate_folder, facts_of, log_comparison, look_at, resolve
-from ..runtime import Program, Progress, load_artifact
-from ..scoring import Metric, PairedRows, evaluate, look_level
-from .metrics import certifying_metric, stated_metric
-from .rows import read_split
-from .state import recorded
-
-Rows = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Comparing:
-    """A certified program on its certificate's rows, to be compared with the champion."""
-
-    registry: Registry
-    home: Path | None
-    program: Program
-    data: Mapping[str, Any]
-    rows: Rows
-    recipe: Mapping[str, Any]
-    lm: str
-    progress: Progress
-
-    def with_champion(
-        self, facts: Facts, version: int, gate: Gate
-    ) -> tuple[bool, str, dict[str, Any] | None]:
-        """Whether it holds, the reason in words, and the figures; a look at the rows is counted.
-
-        The champion's scores are taken from its own certificate where that was made by the
-        same metric and has the row; on the other rows the champion is asked. An output that it
-        does not have, and a row that it cannot answer, count as wrong.
-        """
-        place = f"{facts.name}/{version}"
-        try:
-            theirs = facts_of(self.registry.reader, facts.name, version)
-            found = resolve(place, uri=self.registry.uri)
-            champion = load_artifact(found.artifact, root=found.root)
-        except (ArtifactError, NotFoundError, IntegrityError) as error:
-            return (
-                False,
-                f"the champion, version {version}, cannot be read and not be compared with: {error}",
-                None,
-            )
-        if champion.digest == self.program.digest:
-            return True, f"the champion, version {version}, is the same program", None
-        digests = [str(row["digest"]) for row in self.rows]
-        names = {"program": self.program.digest, "opponent": champion.digest}
-        look = look_at(self.registry, digests, **names)
-        known = self._recorded(theirs)
-        missing = [row for row in self.rows if _key(row) not in known]
-        known |= self._asked(champion, missing)
-        pairs = [
-            (place, ours, other)
-            for place, row in enumerate(self.rows)
-            if (ours := _score(row)) is not None and (other := known.get(_key(row))) is not None
-        ]
-        if not pairs:
-            return False, f"no row was scored both for it and for the champion, version {version}", None
-        table = np.array(pairs, float)
-        paired = PairedRows(
-            table[:, 0].astype(np.intp), table[:, 1], table[:, 2], left_out=len(self.rows) - len(pairs)
-        )
-        level = look_level(look)
-        difference = paired_json(paired.difference(level=level), level)
-        ok = difference["mean"] >= gate.champion_mean and difference["ci"][0] > gate.champion_lower
-        comparison = {
-            "champion": version,
-            "champion_digest": champion.digest,
-            "look": look,
-            "difference": difference,
-            "taken_from_its_certificate": len(self.rows) - len(missing),
-        }
-        run = log_comparison(
-            self.registry,
-            facts.name,
-            digests,
-            comparison,
-            program=self.program.digest,
-            champion=champion.digest,
-        )
-        reason = (
-            f"{'holds' if ok else 'does not hold'} against the champion, version {version}: "
-            f"{points_of(difference)} on {difference['n']} rows, look {look}"
-        )
-        return ok, reason, {**comparison, "run": run}
-
-    def _recorded(self, theirs: Facts) -> dict[str, float | None]:
-        """The champion's scores by row, from its own certificate."""
-        try:
-            folder = certificate_folder(self.registry, theirs)
-            metric = json.loads((folder / "certificate.json").read_bytes())["metric"]
-        except (NotFoundError, IntegrityError):
-            return {}
-        if metric != self.data["metric"]:
-            return {}
-        rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text("utf-8").splitlines()]
-        return {_key(row): _score(row) for row in rows}
-
-    def _asked(self, champion: Program, rows: Rows) -> dict[str, float | None]:
-        """The champion's scores on rows that it is asked now."""
-        if not rows:
-            return {}
-        metric = self._metric(rows)
-        outputs = list(dict.fromkeys(name for row in self.rows for name in row["labels"]))
-        outputs = outputs or [field.name for field in self.program.contract.outputs]
-        identity = ["gate", champion.digest, self.program.digest]
-        state = (self.home or self.registry.place) / ".shipworthy"
-        source = champion.spec.lm.source if champion.spec.lm else self.lm
-        self.progress.start("asking the champion", len(rows))
-        try:
-            with recorded(source, state, identity, progress=self.progress) as model:
-                own = champion.on(model)
-                scored = evaluate(
-                    own.answer_many,
-                    self._typed(rows),
-                    outputs=outputs,
-                    metric=metric,
-                    on_row=self.progress.advance,
-                )
-        finally:
-            self.progress.finish()
-        return {_key(row): one.score for row, one in zip(rows, scored.results, strict=True)}
-
-    def _metric(self, rows: Rows) -> Metric:
-        home = self.home or Path.cwd()
-        stated = stated_metric(self.recipe.get("metric", "exact"), None, home, self.program)
-        metric = certifying_metric(stated, self.program, self._typed(rows))
-        if isinstance(metric, str):
-            raise InputError(f"the champion cannot be compared with: {metric}")
-        return metric
-
-    def _typed(self, rows: Rows) -> list[dict[str, Any]]:
-        """The rows as the project has them, or else as the certificate keeps them."""
-        ours: dict[str, dict[str, Any]] = {}
-        if self.home is not None:
-            contract, metric = self.program.contract, self.recipe.get("metric", "exact")
-            reads: dict[str, Any] = {"also": self.program.computed}
-            if isinstance(metric, str):
-                reads["metric"] = metric
-            split = read_split(self.home, self.program.name, contract, "test", needed=False, **reads)
-            ours = {row_digest(row, contract): row for row in split}
-        return [
-            {**row["inputs"], **row["labels"], **row.get("beside", {}), **ours.get(str(row["digest"]), {})}
-            for row in rows
-        ]
+from ..errors import NotFoundError, ShipworthyError
+from ..lift import find_project
+from ..registry import (
+    Difference,
+    Registry,
+    Side,
+    certificate_folder,
+    compare,
+    facts_of,
+    read_evidence,
+    read_side,
+    tracking_uri,
+)
+from .loading import resolve_program
 
 
-def _key(row: Mapping[str, Any]) -> str:
-    return f"{row['digest']} {row.get('beside_sha256', '')}"
+def diff(
+    before: str | Path,
+    after: str | Path,
+    *,
+    project: str | Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Difference:
+    """What differs between two versions (`triage/1`, `triage@champion`, `triage`) or artifacts' folders.
+
+    Scores and answers come from the certificates. An artifact's folder has none of its own: the
+    project's is taken if it is of the same program. Where one is missing or cannot be read, that is
+    said in `notes`, and all else is compared.
+
+    Args:
+        say: told how a version was chosen.
+
+    Raises:
+        NotFoundError: there is no such program, alias, version or folder.
+        ArtifactError: an artifact is damaged, or not what the registry says it is.
+        RegistryError: the registry cannot be read.
+    """
+    home = Path(project) if project else find_project(Path.cwd())
+    registry = functools.cache(lambda: Registry(tracking_uri(home)))
+    return compare(*(_side(program, home, registry, say) for program in (before, after)))
 
 
-def _score(row: Mapping[str, Any]) -> float | None:
-    score = row["said"]["compiled"].get("score")
-    return None if score is None else float(score)
+def _side(
+    program: str | Path, home: Path | None, registry: Callable[[], Registry], say: Callable[[str], None]
+) -> Side:
+    found = resolve_program(program, project=home)
+    if isinstance(found, Path):
+        side = read_side(found)
+        return _with_evidence(side, lambda: _own_certificate(home, side))
+    for line in found.said:
+        say(line)
+    label = f"{found.name}/{found.version}"
+    side = read_side(found.artifact, label=label, version=found.version, digest=found.digest)
+    return _with_evidence(side, lambda: _registered(registry(), found.name, found.version))
+
+
+def _with_evidence(side: Side, folder: Callable[[], Path]) -> Side:
+    """The side with its certificate, or with a note that says why there is none."""
+    try:
+        return dataclasses.replace(side, evidence=read_evidence(folder(), digest=side.digest))
+    except ShipworthyError as error:
+        return dataclasses.replace(side, notes=(f"{side.label}: {error}",))
+
+
+def _registered(registry: Registry, name: str, version: int) -> Path:
+    return certificate_folder(registry, facts_of(registry.reader, name, version))
+
+
+def _own_certificate(home: Path | None, side: Side) -> Path:
+    """The project's certificate of a program.
+
+    Raises:
+        NotFoundError: it has none.
+    """
+    if home is not None:
+        folder = home / ".shipworthy" / "certificates" / side.spec.name / side.digest[:16]
+        if folder.is_dir():
+            return folder
+    raise NotFoundError("this program has no certificate here", hint="shipworthy certify makes one")

@@ -28,7 +28,7 @@ from ..registry import (
 )
 from ..registry import promote as move
 from ..runtime import Progress, load_artifact
-from .comparing import Comparing
+from .against_champion import Comparing
 from .notebook import default_progress
 
 
