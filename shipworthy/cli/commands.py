@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import InputError
 from .diff import diff
 from .output import percent, print_json, say, table
+from .recertify import recertify
 from .registry import COMMANDS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -321,5 +322,5 @@ next{there}
   mlflow ui --backend-store-uri sqlite:///mlflow.db""")
 
 
-for command in (diff, *COMMANDS):
+for command in (diff, recertify, *COMMANDS):
     app.add_command(command)

@@ -3,6 +3,7 @@
 from .budget import Budget, Meter, Price, Spent
 from .compile import Compiled, compile_program, git_commit
 from .heads import fit_linear, fit_student, oof_folds
+from .keeping import Keep
 from .passes import Cascade, Demos, DSPyOptimizer, FieldOrder, Instructions, Readout, Spans, Student
 from .plan import Plan, plan_of
 from .recipe import Gate, Pass, Recipe, gate_of
@@ -18,6 +19,7 @@ __all__ = [
     "FieldOrder",
     "Gate",
     "Instructions",
+    "Keep",
     "Meter",
     "Pass",
     "Plan",

@@ -22,6 +22,7 @@ from ..runtime import LMSpec, Program, ProgramSpec, Progress, load_artifact, pla
 from ..scoring import metric_named
 from .budget import Meter, Price
 from .draft import Context, Row
+from .keeping import Keep
 from .making import make_one
 from .recipe import Recipe
 from .report import summary_html
@@ -45,6 +46,8 @@ class Compiled:
         run: the MLflow run that keeps it, once it is logged.
         usd: what the calls cost, where the price is known.
         races: how the races between candidates ended, as JSON.
+        kept: what was taken over from an earlier artifact, as `kept_from` in the provenance; None
+            where there was none to take over from.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Compiled:
     usd: float | None = None
     races: tuple[dict[str, Any], ...] = ()
     report: Path | None = None
+    kept: dict[str, Any] | None = None
 
     def _repr_html_(self) -> str:
         return summary_html(self.figures, self.report)
@@ -82,6 +86,7 @@ def compile_program(
     price: Price | None = None,
     reflect: Recorded | None = None,
     reflect_price: Price | None = None,
+    keep: Keep | None = None,
     progress: Progress | None = None,
 ) -> Compiled:
     """Compile a program on an LM.
@@ -95,6 +100,7 @@ def compile_program(
         provenance: what the caller knows of where things come from.
         price: of the LM, for a budget in US$.
         reflect: another LM, that proposes instructions; reflect_price: its price.
+        keep: an earlier artifact of this source, recipe and rows: what holds on any LM is not found again.
 
     Raises:
         InputError: rows, recipe and program do not fit.
@@ -110,9 +116,15 @@ def compile_program(
         metric_named(recipe.metric, tuple(field.name for field in source.contract.outputs))
     also = [(reflect, reflect_price)] if reflect is not None else []
     meter = Meter(recipe.budget, lm, price=price, also=also)
-    context = Context(lm=lm, seed=seed, meter=meter, recipe=recipe, progress=progress, reflect=reflect)
+    context = Context(
+        lm=lm, seed=seed, meter=meter, recipe=recipe, progress=progress, reflect=reflect, keep=keep
+    )
     rows, held = list(train), list(dev)
     whole = make_steps(source, rows, held, context) if source.parts else make_one(source, rows, held, context)
+    if keep is not None:
+        whole.notes.insert(0, f"compiled again, from {keep.digest[:16]} on {keep.lm or 'no LM'}")
+    kept = {**keep.as_json(), "steps": whole.kept} if keep is not None else None
+    made_from = made_of(source, train, dev)
     contract = source.contract.as_json()
     spec = ProgramSpec(
         name=source.name,
@@ -142,6 +154,8 @@ def compile_program(
             "dev": whole.dev,
             "races": whole.races,
             "versions": _versions(),
+            "made_of": made_from,
+            **({"kept_from": kept} if kept is not None else {}),
             **(provenance or {}),
         },
     )
@@ -150,7 +164,7 @@ def compile_program(
     spent = meter.spent()
     made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     facts = {"digest": digest, "lm": lm.id, "dev": whole.dev, "spent": spent.as_json(), "made": made}
-    facts["made_of"] = made_of(source, train, dev)
+    facts["made_of"] = made_from
     return Compiled(
         name=source.name,
         artifact=artifact,
@@ -167,6 +181,7 @@ def compile_program(
         program=load_artifact(artifact, lm=lm if whole.uses_lm else None, version=source.name),
         recipe=recipe,
         seed=seed,
+        kept=kept,
     )
 
 

@@ -31,7 +31,8 @@ from .recipe import Recipe
 if TYPE_CHECKING:
     import dspy
 
-    from .passes.spans import SpanChoice
+    from .keeping import Keep
+    from .passes.span_ways import SpanChoice
 
 Row = dict[str, Any]
 Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
@@ -69,6 +70,7 @@ class Draft:
         features: of `reads`, one matrix each over `fit_rows`; shape (N, K).
         notes: what passes have to say to the user.
         races: how races ended, as JSON, for the report.
+        kept: what was taken over from an earlier compile, as JSON; see `Keep`.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Draft:
     features: list[NDArray[np.float64]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     races: list[dict[str, Any]] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def unlabelled(self) -> list[Field]:
@@ -158,7 +161,8 @@ class Draft:
 class Context:
     """What passes may use: the LM, the seed, what is left of the budget, the recipe, and who listens.
 
-    `reflect` is another LM, that proposes instructions, where the user names one.
+    `reflect` is another LM, that proposes instructions, where the user names one. `keep` is an
+    earlier compile of the same program, from which is taken over what holds on any LM.
     """
 
     lm: Recorded
@@ -167,3 +171,4 @@ class Context:
     recipe: Recipe
     progress: Progress
     reflect: Recorded | None = None
+    keep: Keep | None = None

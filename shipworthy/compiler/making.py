@@ -57,6 +57,7 @@ class Whole:
         steps, heads, probes, code: as an artifact holds them, the steps in their order.
         dev: as in `Compiled`; notes and races: as drafts hold them.
         figures: the report's, from the facts that only the caller knows.
+        kept: what was taken over from an earlier compile, by step.
     """
 
     steps: dict[str, StepSpec]
@@ -67,6 +68,7 @@ class Whole:
     races: list[dict[str, Any]]
     figures: Callable[[Mapping[str, Any]], dict[str, Any]]
     code: dict[str, Code] = field(default_factory=dict)
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def uses_lm(self) -> bool:
@@ -106,6 +108,7 @@ def make_one(source: Source, train: list[Row], dev: list[Row], context: Context)
         notes=draft.notes,
         races=draft.races,
         figures=made.figures,
+        kept={source.name: draft.kept},
     )
 
 
@@ -120,6 +123,9 @@ def make_step(draft: Draft, context: Context) -> Made:
         f"no training row has a label for {field.name!r}: only a metric that needs none can score it"
         for field in draft.unlabelled
     ]
+    if context.keep is not None:
+        passes = context.keep.for_step(draft, context.recipe.passes)
+        context = replace(context, recipe=replace(context.recipe, passes=passes))
     for one in context.recipe.passes:
         one.apply(draft, context)
     choices = _settle(draft, context, context.recipe)

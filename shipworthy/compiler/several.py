@@ -84,6 +84,7 @@ class _Making:
                 facts={**facts, **more},
             ),
             code={part.name: part.code for part in parts if part.code is not None},
+            kept={name: one.draft.kept for name, one in self.made.items()},
         )
 
     def _compile(self, part: Part) -> None:

@@ -54,6 +54,8 @@ def log_compile(
         DIGEST_TAG: compiled.digest,
         **{f"shipworthy.{split}": sha256 for split, sha256 in files.items()},
     }
+    if provenance.get("kept_from"):
+        tags["shipworthy.kept_from"] = provenance["kept_from"]["digest"]
     if prototype is not None:
         tags["shipworthy.prompt"] = register_prototype(registry, compiled.name, prototype)
     with registry.run(compiled.name, f"compile {compiled.digest[:8]}", tags) as run:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from .pipeline import compile, lift, ship
     from .planning import plan
     from .promoting import Promotion, promote, rollback
+    from .recertifying import recertify
     from .registered import Pruned, doctor, history, prune, versions
-    from .results import Certified, Lift, Shipped, compile_json
+    from .results import Certified, Lift, Recertified, Shipped, compile_json
     from .state import home_of
 
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "Lift": "results",
     "Promotion": "promoting",
     "Pruned": "registered",
+    "Recertified": "results",
     "Shipped": "results",
     "Standing": "current",
     "certify": "certifying",
@@ -40,6 +42,7 @@ _HOMES = {
     "plan": "planning",
     "promote": "promoting",
     "prune": "registered",
+    "recertify": "recertifying",
     "resolve_program": "loading",
     "rollback": "promoting",
     "ship": "pipeline",
@@ -52,6 +55,7 @@ __all__ = [
     "Lift",
     "Promotion",
     "Pruned",
+    "Recertified",
     "Shipped",
     "Standing",
     "certify",
@@ -67,6 +71,7 @@ __all__ = [
     "plan",
     "promote",
     "prune",
+    "recertify",
     "resolve_program",
     "rollback",
     "ship",

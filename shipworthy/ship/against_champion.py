@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..compiler import Gate
-from ..errors import ArtifactError, InputError, IntegrityError, NotFoundError
+from ..errors import (
+    ArtifactError,
+    InputError,
+    IntegrityError,
+    LMError,
+    NotFoundError,
+    WeightsError,
+)
 from ..evidence import paired_json, points_of, row_digest
 from ..registry import Facts, Registry, certificate_folder, facts_of, log_comparison, look_at, resolve
 from ..runtime import Program, Progress, load_artifact
@@ -63,14 +70,22 @@ class Comparing:
         look = look_at(self.registry, digests, **names)
         known = self._recorded(theirs)
         missing = [row for row in self.rows if _key(row) not in known]
-        known |= self._asked(champion, missing)
+        silent = ""
+        try:
+            known |= self._asked(champion, missing)
+        except (LMError, WeightsError, ArtifactError) as error:  # its LM is gone, or is another one by now
+            silent = (
+                f"; the champion's LM cannot be asked ({error.message}), so this is by its recorded answers, "
+                f"which cover {len(self.rows) - len(missing)} of {len(self.rows)} rows"
+            )
         pairs = [
             (place, ours, other)
             for place, row in enumerate(self.rows)
             if (ours := _score(row)) is not None and (other := known.get(_key(row))) is not None
         ]
         if not pairs:
-            return False, f"no row was scored both for it and for the champion, version {version}", None
+            why = f"no row was scored both for it and for the champion, version {version}{silent}"
+            return False, why, None
         table = np.array(pairs, float)
         paired = PairedRows(
             table[:, 0].astype(np.intp), table[:, 1], table[:, 2], left_out=len(self.rows) - len(pairs)
@@ -84,6 +99,7 @@ class Comparing:
             "look": look,
             "difference": difference,
             "taken_from_its_certificate": len(self.rows) - len(missing),
+            "left_out": 0 if not silent else len(missing),
         }
         run = log_comparison(
             self.registry,
@@ -95,7 +111,7 @@ class Comparing:
         )
         reason = (
             f"{'holds' if ok else 'does not hold'} against the champion, version {version}: "
-            f"{points_of(difference)} on {difference['n']} rows, look {look}"
+            f"{points_of(difference)} on {difference['n']} rows, look {look}{silent}"
         )
         return ok, reason, {**comparison, "run": run}
 

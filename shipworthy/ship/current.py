@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def standing(name: str, *, project: str | Path | None = None, gate: Gate | None 
     folder = home / ".shipworthy" / "certificates" / name / digest[:16]
     page = folder / "certificate.html"
     data = _read(folder / "certificate.json")
-    changed = list(_changes(home, source, digest))
+    changed = list(_changes(home, source, artifact, digest))
     if data is None:
         why = f"the compile {digest[:16]} of {name} has no certificate: shipworthy certify {name}"
         return Standing("missing", (*changed, why), None, page)
@@ -77,21 +77,33 @@ def standing(name: str, *, project: str | Path | None = None, gate: Gate | None 
     return Standing(verdict, tuple(reasons), data, page)
 
 
-def _changes(home: Path, source: Source, digest: str) -> Iterator[str]:
+def _changes(home: Path, source: Source, artifact: Path, digest: str) -> Iterator[str]:
     """What the newest compile rests on that is another now."""
     again = f"shipworthy compile {source.name}"
-    report = _read(home / ".shipworthy" / "reports" / source.name / digest[:16] / "report.json")
-    then = (report or {}).get("made_of")
+    then = compiled_from(home, source.name, artifact, digest)
     if then is None:
         yield f"what {source.name} was compiled from is not on record: {again}"
         return
     reads: dict[str, Any] = {"also": source.labels, "metric": source.recipe.metric}
     train = read_split(home, source.name, source.contract, "train", **reads)
     dev = read_split(home, source.name, source.contract, "dev", needed=False, **reads)
-    now = made_of(source, train, dev)
-    for key, what in CHANGED.items():
-        if then[key] != now[key]:
-            yield f"{what} changed since {source.name} was compiled, or it was compiled by another: {again}"
+    for what in changed_since(then, made_of(source, train, dev)):
+        yield f"{what} changed since {source.name} was compiled, or it was compiled by another: {again}"
+
+
+def compiled_from(home: Path, name: str, artifact: Path, digest: str) -> dict[str, str] | None:
+    """`made_of` of a compile, by its report, or else by its artifact; None where it is not on record."""
+    report = home / ".shipworthy" / "reports" / name / digest[:16] / "report.json"
+    for path in (report, artifact / "provenance.json"):
+        found = (_read(path) or {}).get("made_of")
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def changed_since(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What differs between two `made_of`, in words."""
+    return [what for key, what in CHANGED.items() if then.get(key) != now[key]]
 
 
 def _certified_otherwise(home: Path, source: Source, folder: Path, data: dict[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from ..compiler import (
     Demos,
     FieldOrder,
     Instructions,
+    Keep,
     Pass,
     Readout,
     Recipe,
@@ -33,14 +34,14 @@ from ..lift import (
 )
 from ..lift import lift as infer
 from ..registry import Registry, log_compile, register, standing, tracking_uri
-from ..runtime import Progress, load_artifact, plain_value
+from ..runtime import Contract, Progress, load_artifact, plain_value
 from .certifying import certify
 from .notebook import default_progress
 from .own_rows import keeps_rows, own_rows
 from .polishing import polished
-from .promoting import promote_seen
+from .promoting import Promotion, promote_seen
 from .reports import write_report
-from .results import Lift, Shipped
+from .results import Certified, Lift, Shipped
 from .rows import given_rows, prepare, prompt_notes, read_split
 from .state import (
     home_of,
@@ -143,6 +144,7 @@ def compile(
     reflect_lm: str | None = None,
     seed: int = 0,
     fresh: bool = False,
+    keep: Keep | None = None,
     progress: Progress | None = None,
 ) -> Compiled:
     """Compile a project's program by name, or a `dspy.Module` that you already have.
@@ -156,6 +158,7 @@ def compile(
         budget: instead of the recipe's; also as text, such as `calls=500,minutes=10`.
         reflect_lm: an LM that can reflect, to propose instructions where the recipe races some.
         fresh: forget what was asked of the LM before.
+        keep: an earlier artifact of the same source, recipe and rows, for another LM; see `recertify`.
 
     Raises:
         InputError: program, rows or recipe cannot be used.
@@ -181,7 +184,7 @@ def compile(
     state = home / ".shipworthy"
     identity = ["compile", recipe.as_json(), seed, *source.identity]
     identity += [rows_digest(plain_value(rows)), rows_digest(plain_value(dev))]
-    identity.append(reflect_lm)
+    identity += [reflect_lm, *([keep.digest] if keep is not None else [])]
     with (
         recorded(lm, state, identity, fresh=fresh, progress=progress) as model,
         reflecting(reflect_lm, model, progress) as reflect,
@@ -198,6 +201,7 @@ def compile(
             price=price_of(home, lm),
             reflect=reflect,
             reflect_price=price_of(home, reflect_lm) if reflect_lm else None,
+            keep=keep,
             progress=progress,
         )
     atomic_write(state / "latest" / source.name, compiled.artifact.name)
@@ -272,13 +276,8 @@ def ship(
     progress.say(f"project {home}")
     registry = Registry(tracking_uri(home))
     contract = load_source(home, program).contract
-    newest = registry.reader.newest(program)
-    taken = newest.tags.get("shipworthy.contract") if newest is not None else None
-    if taken not in (None, contract.digest) and not new_contract:
-        raise NameTakenError(
-            f"{program!r} is registered with another contract",
-            hint="give another --name, or --new-contract if callers are meant to change",
-        )
+    if not new_contract:
+        need_contract(registry, program, contract)
     compiled = compile(
         program,
         project=home,
@@ -302,6 +301,43 @@ def ship(
         quick=not full,
         progress=progress,
     )
+    version, promotion = register_and_promote(
+        registry, home, contract, compiled, certified, lm=lm, progress=progress
+    )
+    return Shipped(lifted, compiled, certified, program, version, promotion, home)
+
+
+def need_contract(registry: Registry, program: str, contract: Contract) -> None:
+    """Refuse a name that is registered with another contract.
+
+    Raises:
+        NameTakenError: it is.
+    """
+    newest = registry.reader.newest(program)
+    taken = newest.tags.get("shipworthy.contract") if newest is not None else None
+    if taken not in (None, contract.digest):
+        raise NameTakenError(
+            f"{program!r} is registered with another contract",
+            hint="give another --name, or --new-contract if callers are meant to change",
+        )
+
+
+def register_and_promote(
+    registry: Registry,
+    home: Path,
+    contract: Contract,
+    compiled: Compiled,
+    certified: Certified,
+    *,
+    lm: str,
+    progress: Progress,
+) -> tuple[int, Promotion]:
+    """Make what was certified a version, and the champion if its evidence holds.
+
+    Raises:
+        ConflictError: somebody else moved the champion meanwhile; the version is registered.
+        RegistryError: MLflow fails.
+    """
     progress.say("registering the version in MLflow")
     version = register(
         registry,
@@ -310,9 +346,8 @@ def ship(
         certificate=certified.page.parent,
         certificate_run=certified.run,
     )
-    seen = standing(registry, program, say=progress.say).head
-    promotion = promote_seen(registry, home, program, version, seen, lm=lm, progress=progress)
-    return Shipped(lifted, compiled, certified, program, version, promotion, home)
+    seen = standing(registry, compiled.name, say=progress.say).head
+    return version, promote_seen(registry, home, compiled.name, version, seen, lm=lm, progress=progress)
 
 
 def with_options(recipe: Recipe, level: int | None, budget: Budget | str | None) -> Recipe:

@@ -14,6 +14,19 @@ from ..lift import Lifted, Polished
 from ..runtime import object_schema
 from .promoting import Promotion
 
+CERTIFIED = (
+    "verdict",
+    "reasons",
+    "compiled",
+    "prototype",
+    "baselines",
+    "difference",
+    "selective",
+    "out_of_scope",
+    "look",
+)
+"""Of a certificate, what the command line prints."""
+
 
 @dataclass(frozen=True)
 class Lift:
@@ -75,18 +88,8 @@ class Certified:
 
     def as_json(self) -> dict[str, Any]:
         """The keys of `certify --json`."""
-        keys = (
-            "verdict",
-            "reasons",
-            "compiled",
-            "prototype",
-            "baselines",
-            "difference",
-            "selective",
-            "out_of_scope",
-            "look",
-        )
-        return {**{key: self.certificate.data[key] for key in keys}, "certificate": str(self.page.absolute())}
+        data = {key: self.certificate.data[key] for key in CERTIFIED}
+        return {**data, "certificate": str(self.page.absolute())}
 
     def _repr_html_(self) -> str:
         page = html.escape(self.page.read_text(encoding="utf-8"), quote=True)
@@ -137,3 +140,34 @@ def compile_json(compiled: Compiled) -> dict[str, Any]:
         "artifact": str(compiled.artifact.absolute()),
         "report": str(compiled.report.absolute()) if compiled.report else None,
     }
+
+
+@dataclass(frozen=True)
+class Recertified:
+    """A program whose LM was swapped.
+
+    Attributes:
+        version, status: as of `Shipped`; where there was nothing to do, the champion's.
+        shipped: what was made; None where there was nothing to do.
+        kept: the version that was compiled again, its digest and LM, what was kept of it by step
+            (none where it was compiled anew), and what had `changed` since.
+        why: there was nothing to do, or empty.
+    """
+
+    name: str
+    version: int
+    status: str
+    shipped: Shipped | None
+    kept: dict[str, Any] | None
+    why: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys of `recertify --json`: those of `ship`, and `kept`."""
+        if self.shipped is not None:
+            return {**self.shipped.as_json(), "kept": self.kept}
+        nothing = dict.fromkeys((*CERTIFIED, "certificate", "lift", "compile", "kept"))
+        own = {"name": self.name, "version": self.version, "status": self.status}
+        return {**nothing, "reasons": [self.why], **own}
+
+    def _repr_html_(self) -> str:
+        return html.escape(self.why) if self.shipped is None else self.shipped.certified._repr_html_()

@@ -195,8 +195,10 @@ def lineage(
     passes = ", ".join(one["name"] for one in recipe.get("passes", []))
     for step, own in recipe.get("steps", {}).items():
         passes += f"; {step}: {', '.join(one['name'] for one in own)}"
+    kept = provenance.get("kept_from")
     return {
         "LM of the program": provenance.get("lm"),
+        **({"compiled again from": f"{kept['digest'][:16]} on {kept['lm'] or 'no LM'}"} if kept else {}),
         "recipe": passes,
         "seed": provenance.get("seed"),
         "prototype sha256": prototype.digest if prototype else None,

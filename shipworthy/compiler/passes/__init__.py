@@ -6,7 +6,8 @@ from .field_order import FieldOrder
 from .instructions import Instructions
 from .optimizer import DSPyOptimizer
 from .readout import Readout
-from .spans import SpanChoice, Spans
+from .span_ways import SpanChoice
+from .spans import Spans
 from .student import Student
 
 __all__ = [

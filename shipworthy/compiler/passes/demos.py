@@ -107,7 +107,7 @@ class Demos:
 
         def demos_of(rows: Sequence[Row]) -> list[Demo]:
             order = np.random.default_rng(context.seed).permutation(len(rows))
-            return _within([draft.demo_of(rows[i]) for i in order], context.lm.context // 2)
+            return within_context([draft.demo_of(rows[i]) for i in order], context.lm.context // 2)
 
         chosen = self._choose(usable, draft, context) if usable else []
         if self.by == "influence" and draft.unlabelled and not draft.contract.decisions:
@@ -217,7 +217,7 @@ def _typical(tfidf: Tfidf, texts: list[str], indices: list[int]) -> dict[int, fl
     return {i: float(dense[position] @ centre) for position, i in enumerate(indices)}
 
 
-def _within(demos: list[Demo], tokens: int) -> list[Demo]:
+def within_context(demos: Sequence[Demo], tokens: int) -> list[Demo]:
     """The demos that fit into so many tokens, at about three characters a token, shortest first."""
     values = [[*demo.inputs.values(), *demo.outputs.values()] for demo in demos]
     sizes = [sum(len(value_text(value)) + PER_LINE for value in line) for line in values]

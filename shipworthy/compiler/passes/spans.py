@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,56 +13,26 @@ from ...errors import InputError, OutputError
 from ...examples import holds_secret
 from ...runtime import (
     Contract,
-    Extract,
     Field,
-    Generate,
-    Heads,
-    PromptSpec,
-    SpanSpec,
-    StepSpec,
     Tagger,
     may_be_null,
     may_stand_in_text,
     ordered_map,
-    plain_value,
-    run_step,
     student_text,
     typed,
     value_text,
     words_of,
 )
-from ...scoring import mean_interval, threshold_with_guarantee
 from ..draft import Context, Draft, Folds, Row
 from ..heads import held_out_rows, oof_folds
-from ..race import Scores, Standing, race, race_order
+from ..race import race_order
 from ..tagging import Taught, fit_tagger, stands_in
-from .confirm import race_entry
-from .rollout import MAX_TOKENS
+from .span_ways import By, Values, Way, asking, extract_by, race_ways
 
 SPANS = 0.5
 """Share of an output's labels that must stand in the text for it to be looked for there."""
 LEAST = 5
 """Labels that must stand there."""
-MARGIN = 0.02
-CALIBRATE = 5
-"""Right and wrong values that a confidence is fitted from, each at least."""
-
-Values = dict[str, tuple[Any, float]]
-"""By output: the value and its probability."""
-
-
-@dataclass(frozen=True)
-class SpanChoice:
-    """How the outputs that stand in the text are found.
-
-    Attributes:
-        extract: as the step holds it; tagger: its arrays, if it has some.
-        held_out: rows, and the values there by a way that had not seen the row.
-    """
-
-    extract: Extract
-    tagger: Tagger | None
-    held_out: list[tuple[Row, Values]]
 
 
 @dataclass(frozen=True)
@@ -116,31 +86,52 @@ class Spans:
         taken = ways[0]
         taken.read_all()
         if len(ways) > 1:
-            taken = _race(ways, draft, context, self.rows)
-        names = ", ".join(own.name for own in fields)
-        right = ", ".join(f"{name} {share:.0%}" for name, share in taken.shares().items())
-        draft.notes.append(f"{names}: {taken.name} (right on {len(taken.known)} held-out rows: {right})")
-        if taken.extract is not None:
-            draft.spans, unsure = taken.choice(taken.extract, context.recipe.target)
-            promise = f"no threshold can promise {context.recipe.target:.0%}, so every row counts as answered"
-            draft.notes += [f"{name}: {promise}" for name in unsure]
+            taken = race_ways(ways, draft, context, self.rows)
+        _take(taken, draft, context)
 
-    def _ways(self, draft: Draft, context: Context, fields: Sequence[Field]) -> list[_Way]:
-        """The cheapest first."""
+    def fit(self, by: By, draft: Draft, context: Context) -> bool:
+        """Fit one way to this LM, without a race.
+
+        Returns:
+            False where there is no such way on this LM, these rows or this budget; nothing was done then.
+        """
+        fields = span_fields(draft)
+        ways = self._ways(draft, context, fields, only=by) if fields else []
+        if not ways:
+            return False
+        ways[0].read_all()
+        if ways[0].workers:
+            n, room = min(self.rows, len(ways[0].order)), context.meter.room()
+            n = n if room is None else min(n, room // len(fields))
+            if not n:
+                return False
+            ways[0].scores(n)
+        _take(ways[0], draft, context)
+        return True
+
+    def _ways(
+        self, draft: Draft, context: Context, fields: Sequence[Field], *, only: By | None = None
+    ) -> list[Way]:
+        """The cheapest first; or `only` that one, if there is such a way."""
         rows = draft.fit_rows
         patterns = [_pattern(row, fields) for row in rows]
         folds = oof_folds(patterns, n_dev=draft.n_dev, seed=context.seed)
         held = held_out_rows(folds)
         order = held[race_order([patterns[i] for i in held], seed=context.seed)]
         taught = [_taught(row, draft, fields) for row in (*rows, *draft.demo_rows)]
-        ways = [self._tagging("student", taught, folds, order, draft, context, fields)]
-        if self.readout and context.lm.reads_logprobs and _affords(context, len(taught)):
+        ways = []
+        if only in (None, "student"):
+            ways.append(self._tagging("student", taught, folds, order, draft, context, fields))
+        readout = only == "readout" or (only is None and self.readout)
+        if readout and context.lm.reads_logprobs and _affords(context, len(taught)):
             shown = _with_states(taught, context)
             ways.append(self._tagging("readout", shown, folds, order, draft, context, fields))
         found = [way for way in ways if way is not None]
-        if self.rows or not found:
-            found += _asking(draft, context, fields, order)
-        return found
+        if only == "scoring" or (only is None and (self.rows or not found)):
+            found += asking(draft, context, fields, order)
+        if only is None:
+            return found
+        return [way for way in found if way.extract is not None and way.extract.by == only]
 
     def _tagging(
         self,
@@ -151,7 +142,7 @@ class Spans:
         draft: Draft,
         context: Context,
         fields: Sequence[Field],
-    ) -> _Way | None:
+    ) -> Way | None:
         """A tagger, cross-fitted; it learns from demos too. None where the rows teach nothing."""
         demos = range(len(draft.fit_rows), len(taught))
         names = [own.name for own in fields]
@@ -176,9 +167,20 @@ class Spans:
         if whole is None:
             return None
         words = "the student finds them" if by == "student" else "a readout of the LM's states finds them"
-        return _Way(
-            words, draft, fields, order, found.__getitem__, _extract(by, fields, whole.longest), whole
+        return Way(
+            words, draft, fields, order, found.__getitem__, extract_by(by, fields, whole.longest), whole
         )
+
+
+def _take(taken: Way, draft: Draft, context: Context) -> None:
+    """Make a way the draft's, and say how good it is."""
+    names = ", ".join(own.name for own in taken.fields)
+    right = ", ".join(f"{name} {share:.0%}" for name, share in taken.shares().items())
+    draft.notes.append(f"{names}: {taken.name} (right on {len(taken.known)} held-out rows: {right})")
+    if taken.extract is not None:
+        draft.spans, unsure = taken.choice(taken.extract, context.recipe.target)
+        promise = f"no threshold can promise {context.recipe.target:.0%}, so every row counts as answered"
+        draft.notes += [f"{name}: {promise}" for name in unsure]
 
 
 def span_fields(draft: Draft) -> list[Field]:
@@ -194,147 +196,6 @@ def span_fields(draft: Draft) -> list[Field]:
         if standing >= max(LEAST, SPANS * len(labelled)):
             found.append(own)
     return found
-
-
-@dataclass
-class _Way:
-    """A way to find the outputs, as a contender of a race.
-
-    Attributes:
-        name: what it does, for notes and the race.
-        order: indices of fit rows that it may be judged by, in the race's order.
-        ask: the values of a row by its index.
-        extract: as a step holds it; None where the outputs are generated.
-        workers: rows asked at once; 0 where asking costs nothing.
-    """
-
-    name: str
-    draft: Draft
-    fields: Sequence[Field]
-    order: NDArray[np.intp]
-    ask: Callable[[int], Values]
-    extract: Extract | None = None
-    tagger: Tagger | None = None
-    workers: int = 0
-    known: dict[int, Values] = field(default_factory=dict)
-
-    def scores(self, n: int) -> Scores:
-        """The share of the outputs that are right, by row."""
-        waiting = [i for i in self.order[:n].tolist() if i not in self.known]
-        outcomes = ordered_map(self.ask, waiting, workers=max(1, self.workers))
-        for i, outcome in zip(waiting, outcomes, strict=True):
-            # A row that cannot be answered is a wrong one.
-            self.known[i] = {} if outcome.error is not None else outcome.unwrap()
-        return np.array([np.mean(self._right(i)) for i in self.order[:n].tolist()])
-
-    def read_all(self) -> None:
-        """Take in all rows, where that costs nothing."""
-        if not self.workers:
-            self.scores(len(self.order))
-
-    def shares(self) -> dict[str, float]:
-        """Of each output right on the rows that were read."""
-        right = np.array([self._right(i) for i in self.known]).reshape(-1, len(self.fields))
-        return (
-            {own.name: float(right[:, k].mean()) for k, own in enumerate(self.fields)} if len(right) else {}
-        )
-
-    def choice(self, extract: Extract, target: float) -> tuple[SpanChoice, list[str]]:
-        """With confidences and thresholds from the rows that were read, and outputs that none promises."""
-        usable = [i for i in self.known if self.known[i]]
-        spans, unsure = {}, []
-        for k, own in enumerate(self.fields):
-            sure = np.array([self.known[i][own.name][1] for i in usable])
-            right = np.array([self._right(i)[k] for i in usable], bool)
-            spans[own.name] = span = _calibrated(sure, right)
-            confidence = np.array([span.confidence(one) for one in sure])
-            threshold = threshold_with_guarantee(confidence, right, target=target) if len(sure) else None
-            spans[own.name] = span.model_copy(update={"threshold": threshold or 0.0})
-            unsure += [own.name] if threshold is None else []
-        extract = extract.model_copy(update={"spans": spans})
-        rows = self.draft.fit_rows
-        return SpanChoice(extract, self.tagger, [(rows[i], self.known[i]) for i in usable]), unsure
-
-    def _right(self, i: int) -> list[bool]:
-        row, values = self.draft.fit_rows[i], self.known[i]
-        return [
-            own.name in values and plain_value(values[own.name][0]) == plain_value(row.get(own.name))
-            for own in self.fields
-        ]
-
-
-def _asking(draft: Draft, context: Context, fields: Sequence[Field], order: NDArray[np.intp]) -> list[_Way]:
-    """The ways that ask the LM."""
-    rows, lm = draft.fit_rows, context.lm
-    ways: list[tuple[str, Extract | None, Generate | None]] = []
-    if lm.reads_logprobs:
-        values = [
-            value_text(row[own.name]) for row in rows for own in fields if row.get(own.name) is not None
-        ]
-        longest = max((len(words_of(value)) for value in values), default=1)
-        extract = _extract("scoring", fields, longest, prompt=draft.extract_prompt(fields))
-        ways.append(("the LM chooses among the spans of the text", extract, None))
-    generate = Generate(
-        prompt=draft.generate_prompt(fields),
-        outputs=tuple(own.name for own in fields),
-        max_tokens=MAX_TOKENS,
-    )
-    ways.append(("the LM generates them", None, generate))
-    sides = Contract(draft.contract.inputs, tuple(fields)).as_json()
-    found = []
-    for words, extract_, generate_ in ways:
-        step = StepSpec(
-            instruction=draft.instruction,
-            inputs=sides["inputs"],
-            outputs=sides["outputs"],
-            extract=extract_,
-            generate=generate_,
-        )
-
-        def ask(i: int, step: StepSpec = step) -> Values:
-            trace = run_step(draft.name, step, Heads({}, None), lm, rows[i])
-            return {name: (value, trace.confidence[name] or 0.0) for name, value in trace.outputs.items()}
-
-        found.append(_Way(words, draft, fields, order, ask, extract_, workers=lm.workers))
-    return found
-
-
-def _race(ways: Sequence[_Way], draft: Draft, context: Context, rows: int) -> _Way:
-    """The cheapest way that no dearer one is better than beyond doubt."""
-    n = min(rows, len(ways[0].order))
-    each = max(1, len(ways[0].fields))
-
-    def show(standings: Callable[[], Sequence[Standing]]) -> None:
-        now = [asdict(one) for one in standings()]
-        context.progress.status(context.meter.words())
-        context.progress.standings(now)
-        context.progress.advance(sum(one["rows"] for one in now))
-
-    def room() -> int | None:
-        left = context.meter.room()
-        return None if left is None else left // each
-
-    context.progress.start("racing ways to find spans", len(ways) * n)
-    result = race(ways, n, margin=MARGIN, room=room, on_round=show)
-    context.progress.finish()
-    for way in ways:
-        way.read_all()
-    kept = 0
-    for i in range(1, len(ways)):
-        if _better(ways[i], ways[kept]):
-            kept = i
-    words = [way.name for way in ways]
-    draft.races.append(race_entry("spans", result, kept=kept, confirmed=None, texts=words))
-    return ways[kept]
-
-
-def _better(dearer: _Way, cheaper: _Way) -> bool:
-    """Whether it is, by the 95 % interval of the mean difference on the rows that both have read."""
-    common = [i for i in dearer.known if i in cheaper.known]
-    if len(common) < 2:
-        return False
-    gaps = np.array([np.mean(dearer._right(i)) - np.mean(cheaper._right(i)) for i in common])
-    return mean_interval((1 + gaps) / 2)[0] > 0.5
 
 
 def _taught(row: Row, draft: Draft, fields: Sequence[Field]) -> Taught:
@@ -379,32 +240,6 @@ def _by_tagger(tagger: Tagger | None, row: Taught, fields: Sequence[Field]) -> V
         return {own.name: typed(own, value) for own, value in zip(fields, found, strict=True)}
     except OutputError:
         return {}
-
-
-def _calibrated(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> SpanSpec:
-    """Platt's scaling (1999), where there are right and wrong values enough."""
-    if min(right.sum(), (~right).sum()) < CALIBRATE:
-        return SpanSpec(threshold=0.0)
-    from sklearn.linear_model import LogisticRegression
-
-    inside = np.clip(sure, 1e-6, 1 - 1e-6)
-    model = LogisticRegression().fit(np.log(inside / (1 - inside))[:, None], right)
-    slope, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
-    if slope <= 0:
-        return SpanSpec(threshold=0.0)
-    return SpanSpec(threshold=0.0, slope=round(slope, 4), shift=round(shift, 4))
-
-
-def _extract(
-    by: Literal["student", "readout", "scoring"],
-    fields: Sequence[Field],
-    longest: int,
-    *,
-    prompt: PromptSpec | None = None,
-) -> Extract:
-    names = tuple(own.name for own in fields)
-    spans = {name: SpanSpec(threshold=0.0) for name in names}
-    return Extract(by=by, outputs=names, spans=spans, longest=longest, prompt=prompt)
 
 
 def _pattern(row: Row, fields: Sequence[Field]) -> str:
