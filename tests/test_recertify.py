@@ -271,7 +271,7 @@ def before(home: Path, recipe: sw.Recipe | None = None) -> Before:
     lm = Recorded(Model("stand-in/a"), Journal(home / "journal.jsonl"))
     found = compile_program(source, train, dev=dev, lm=lm, lm_name="stand-in", out=home / "out")
     write_report(found, home / ".shipworthy")
-    return Before(Resolved("inn", 3, found.artifact, found.digest), True, found.program)
+    return Before(Resolved("inn", 3, found.artifact, found.digest, ""), True, found.program)
 
 
 def test_of_a_version_that_was_made_of_what_is_there_is_kept(inn: tuple[Path, Before]) -> None:

@@ -19,7 +19,6 @@ from shipworthy.lift import plain_prototype
 from shipworthy.lms import Generation, Journal, Prompt, Recorded, Usage
 from shipworthy.runtime import Contract, Field
 from shipworthy.scoring import Checks
-from shipworthy.ship.gate import hold_against
 
 TOPICS = {"enum": ["lost", "broken", "praise"]}
 CONTRACT = Contract(
@@ -186,8 +185,6 @@ def test_a_certificate_needs_no_label(
     assert certificate.rows[0]["beside"] == {"checks": train[0]["checks"]}
     assert certificate.rows[0]["labels"] == {}
     assert "no test row has a label" in " ".join(data["reasons"])
-    holds, reason = hold_against(made.program.on(lm), 1, sw.Gate(champion_lower=-0.99), certificate)
-    assert holds, reason
     assert page_of(certificate)
 
 
