@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,18 @@ def copy_versions(registry: Registry, name: str, source: int, count: int) -> lis
             )
         made.append(int(version.version))
     return made
+
+
+def copy_project(source: Path, target: Path) -> None:
+    """A copy that shares the weights in the store, which are large and never written to."""
+
+    def link_or_copy(one: str, other: str) -> None:
+        if one.endswith(".gguf"):
+            os.link(one, other)
+        else:
+            shutil.copy2(one, other)
+
+    shutil.copytree(source, target, copy_function=link_or_copy)
 
 
 def alias_of(uri: str, name: str) -> int | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from registered import alias_of, artifact_folder, copy_versions
+from registered import alias_of, artifact_folder, copy_project, copy_versions
 from small_project import Hotel, call, finish, hotel, plain_environment, start
 
 import shipworthy as sw
@@ -52,14 +51,14 @@ class Inn:
 
     def copy(self, folder: Path) -> Inn:
         """The same in another place."""
-        shutil.copytree(self.folder, folder)
+        copy_project(self.folder, folder)
         return Inn(folder)
 
 
 @pytest.fixture(scope="module")
 def template(hotel: Hotel, tmp_path_factory: pytest.TempPathFactory) -> Inn:
     folder = tmp_path_factory.mktemp("template") / "hotel"
-    shutil.copytree(hotel.folder, folder)
+    copy_project(hotel.folder, folder)
     inn = Inn(folder)
     copy_versions(inn.registry, "hotel", 1, 3)
     if hotel.shipped.document["status"] == "held":
@@ -408,11 +407,8 @@ def test_what_an_interrupted_ship_left_is_named_and_cleared(inn: Inn) -> None:
         dead = subprocess.Popen([sys.executable, "-c", ""])
         dead.wait()
         registry.client.set_tag(run.info.run_id, "shipworthy.process", f"{socket.gethostname()}:{dead.pid}")
-        model = registry.client.create_logged_model(
-            registry.experiment("hotel"), name="hotel", tags={"shipworthy.root": "0" * 64}
-        )
-    with sqlite3.connect(inn.folder / "mlflow.db") as database:  # an hour ago
-        database.execute("UPDATE logged_models SET creation_timestamp_ms = creation_timestamp_ms - 3600000")
+        tags = {"shipworthy.root": "0" * 64, "shipworthy.process": f"{socket.gethostname()}:{dead.pid}"}
+        model = registry.client.create_logged_model(registry.experiment("hotel"), name="hotel", tags=tags)
     found = problems(inn)
     assert {one["kind"] for one in found} == {"unregistered", "run"}
     assert model.model_id in str([one["where"] for one in found])

@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from ..errors import InputError
 from .diff import diff
+from .export import export
 from .output import percent, print_json, say, table
 from .recertify import recertify
 from .registry import COMMANDS
@@ -322,5 +323,5 @@ next{there}
   mlflow ui --backend-store-uri sqlite:///mlflow.db""")
 
 
-for command in (diff, recertify, *COMMANDS):
+for command in (diff, export, recertify, *COMMANDS):
     app.add_command(command)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .checks import Checking, checks_of_row
     from .describe import type_words
     from .draft import Unmapped
+    from .exported_source import module_source, package_name
     from .labelled import load_inputs, load_labelled, write_examples
     from .lifting import Lifted, lift
     from .polishing import Polished, polish
@@ -36,6 +37,8 @@ _HOMES = {
     "load_inputs": "labelled",
     "load_labelled": "labelled",
     "make_project": "project",
+    "module_source": "exported_source",
+    "package_name": "exported_source",
     "plain_prototype": "prototype",
     "polish": "polishing",
     "project_settings": "project",
@@ -58,6 +61,8 @@ __all__ = [
     "load_inputs",
     "load_labelled",
     "make_project",
+    "module_source",
+    "package_name",
     "plain_prototype",
     "polish",
     "project_settings",

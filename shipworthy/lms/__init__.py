@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from .open import open_lm
     from .recorded import Recorded, tallied
     from .retries import PATIENCE, Retries
-    from .weights import cache_folder, ensure_weights, file_sha256
+    from .weights import (
+        cache_folder,
+        ensure_weights,
+        file_sha256,
+        find_weights,
+        keep_weights,
+        known_weights,
+        remember_weights,
+        weights_of,
+    )
 
 _HOMES = {
     "Blank": "base",
@@ -57,12 +66,17 @@ _HOMES = {
     "deadline": "deadlines",
     "ensure_weights": "weights",
     "file_sha256": "weights",
+    "find_weights": "weights",
     "import_dspy": "dspy_import",
+    "keep_weights": "weights",
+    "known_weights": "weights",
     "open_lm": "open",
     "past_deadline": "deadlines",
+    "remember_weights": "weights",
     "tallied": "recorded",
     "time_left": "deadlines",
     "translated": "hosted_errors",
+    "weights_of": "weights",
 }
 
 __all__ = [
@@ -87,12 +101,17 @@ __all__ = [
     "deadline",
     "ensure_weights",
     "file_sha256",
+    "find_weights",
     "import_dspy",
+    "keep_weights",
+    "known_weights",
     "open_lm",
     "past_deadline",
+    "remember_weights",
     "tallied",
     "time_left",
     "translated",
+    "weights_of",
 ]
 
 __getattr__ = lazy(__name__, _HOMES)

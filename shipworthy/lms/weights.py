@@ -23,7 +23,7 @@ from importlib import resources
 from pathlib import Path
 
 from ..errors import StorageError, WeightsError
-from ..examples import atomic_write
+from ..examples import atomic_write, storage_errors
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,57 @@ def find_weights(sha256: str) -> Path:
     if file_sha256(path) != sha256:
         raise WeightsError("these weights have changed", hint="put the old file back", where=str(path))
     return path
+
+
+def weights_of(lm: str) -> str | None:
+    """sha256 of the weights that an LM's id names; None where it runs elsewhere."""
+    return lm.removeprefix("local/").partition(";")[0] if lm.startswith("local/") else None
+
+
+def known_weights(sha256: str) -> Path | None:
+    """As `find_weights`, without fetching anything; None where they are not on this machine."""
+    kept = _place_of(sha256)
+    with contextlib.suppress(WeightsError):
+        if kept.is_file() and file_sha256(kept) == sha256:
+            return kept
+        if sha256 != default_source().sha256:
+            return find_weights(sha256)
+    return None
+
+
+def keep_weights(sha256: str, fetch: Callable[[Path], Path]) -> Path:
+    """Weights from elsewhere, put into the cache folder unless they are there.
+
+    Safe for several processes at once, and repeatable after any interruption.
+
+    Args:
+        fetch: puts the file into the folder that it is given, and says where.
+
+    Raises:
+        WeightsError: what was fetched has another sha256.
+        StorageError: the cache folder cannot be written.
+    """
+    path = _place_of(sha256)
+    with _locked(path.with_suffix(".lock")):
+        known = known_weights(sha256)
+        if known is not None:
+            return known
+        with storage_errors(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch.") as folder:
+            fetched = fetch(Path(folder))
+            if file_sha256(fetched) != sha256:
+                raise WeightsError(
+                    f"these are not the weights with sha256 {sha256[:12]}…",
+                    hint="register the program again from a machine that has them",
+                    where=str(fetched.name),
+                )
+            os.replace(fetched, path)
+    remember_weights(sha256, path)
+    return path
+
+
+def _place_of(sha256: str) -> Path:
+    source = default_source()
+    return cache_folder() / "weights" / (source.file if sha256 == source.sha256 else f"{sha256}.gguf")
 
 
 def _verify(path: Path, source: Source) -> None:

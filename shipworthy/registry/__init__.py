@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .runs import log_certificate, log_comparison, log_compile
     from .store import Registry
     from .table import prunable, versions
+    from .wheels import runtime_wheel, wheel_name, write_wheel
 
 _HOMES = {
     "CHAMPION": "local",
@@ -67,9 +68,12 @@ _HOMES = {
     "reader_for": "reading",
     "register": "registering",
     "resolve": "resolving",
+    "runtime_wheel": "wheels",
     "standing": "moves",
     "tracking_uri": "local",
     "versions": "table",
+    "wheel_name": "wheels",
+    "write_wheel": "wheels",
 }
 
 __all__ = [
@@ -108,9 +112,12 @@ __all__ = [
     "reader_for",
     "register",
     "resolve",
+    "runtime_wheel",
     "standing",
     "tracking_uri",
     "versions",
+    "wheel_name",
+    "write_wheel",
 ]
 
 __getattr__ = lazy(__name__, _HOMES)

@@ -20,9 +20,10 @@ from .reading import FOLDER_TAG, ROOT_TAG, SEAL_TAG, Facts
 from .registering import CERTIFICATE_RUN_TAG, certificate_folder, delete_model, model_of
 from .resolving import programs, read_ledger
 from .store import KIND, PROCESS, Registry
+from .stored_weights import EXPERIMENT
 
-ORPHAN_AGE_S = 600.0
-"""A model without a version is left alone for so long: somebody may be registering it on another machine."""
+ELSEWHERE_S = 3600.0
+"""For so long it is taken that a process of another machine is still at what it began."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def examine(registry: Registry, name: str | None = None, *, repair: bool = False
     for one in names:
         for check in (_ledger, _pending, _alias, _versions, _left_behind):
             found += check(registry, one, repair)
+    found += _left_behind(registry, EXPERIMENT, repair)
     return found
 
 
@@ -195,9 +197,9 @@ def _left_behind(registry: Registry, name: str, repair: bool) -> Iterator[Proble
         ids = [experiment.experiment_id]
         named = _model_ids(registry, name)
         for model in _paged(lambda token: client.search_logged_models(ids, page_token=token)):
-            if model.model_id in named or time.time() - model.creation_timestamp / 1000 < _age(registry):
+            if model.model_id in named or model.tags.get(ROOT_TAG) is None:
                 continue
-            if model.tags.get(ROOT_TAG) is None:
+            if _may_be_at_it(model.tags.get(PROCESS, ""), model.creation_timestamp):
                 continue
             repaired = None
             if repair:
@@ -207,7 +209,7 @@ def _left_behind(registry: Registry, name: str, repair: bool) -> Iterator[Proble
             yield Problem("unregistered", f"{name}: {model.model_id}", what, "--repair removes it", repaired)
         query = f"attributes.status = 'RUNNING' AND tags.`{KIND}` LIKE '%'"
         for run in _paged(lambda token: client.search_runs(ids, query, page_token=token)):
-            if _alive(run.data.tags.get(PROCESS, "")):
+            if _may_be_at_it(run.data.tags.get(PROCESS, ""), run.info.start_time):
                 continue
             repaired = None
             if repair:
@@ -241,11 +243,11 @@ def _sound(registry: Registry, name: str) -> Ledger | None:
     return None if ledger.damage else ledger
 
 
-def _alive(process: str) -> bool:
-    """Whether the process that made a run may still be at it: one of another machine may."""
+def _may_be_at_it(process: str, since_ms: int) -> bool:
+    """Whether who began something may still be at it; another machine's process is given some time."""
     host, _, number = process.rpartition(":")
     if host != socket.gethostname() or not number.isdigit():
-        return True
+        return time.time() - since_ms / 1000 < ELSEWHERE_S
     if int(number) == os.getpid():
         return False
     try:
@@ -255,11 +257,6 @@ def _alive(process: str) -> bool:
     except OSError:
         return True
     return True
-
-
-def _age(registry: Registry) -> float:
-    """Beside a local database no other machine works."""
-    return 60.0 if registry.folder is not None else ORPHAN_AGE_S
 
 
 def _is(ledger: Ledger | None, version: int) -> bool:

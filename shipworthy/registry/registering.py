@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import shutil
 import tempfile
@@ -13,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import IntegrityError, NotFoundError
 from ..examples import atomic_folder, digest_of
-from ..runtime import Code, Contract, packages_of, root_of
+from ..runtime import Contract, root_of
 from .local import change_notes, local_path
+from .packaging import model_arguments
 from .reading import DIGEST_TAG, FOLDER_TAG, ROOT_TAG, Facts, sealed
 from .resolving import facts_of
-from .store import Registry
+from .store import PROCESS, Registry, this_process
+from .stored_weights import stored_weights
 
 if TYPE_CHECKING:
     from ..compiler import Compiled
 
-PINNED = ("numpy", "pydantic", "safetensors", "xllamacpp", "platformdirs", "click")
-TYPES = {"string": "string", "integer": "long", "number": "double", "boolean": "boolean"}
 CERTIFICATE = "certificate.json"
 ROWS = "rows.jsonl"
 CERTIFICATE_TAG = "shipworthy.certificate_sha256"
@@ -55,19 +54,18 @@ def register(
         ROWS_TAG: digest_of((certificate / ROWS).read_bytes()),
         **_searchable(compiled, data),
     }
-    mlflow = registry.mlflow
-    with registry.errors(), registry.pointed():
+    mlflow, lm = registry.mlflow, compiled.program.spec.lm
+    weights = stored_weights(registry, lm.id) if lm is not None else None
+    if weights:
+        tags["shipworthy.weights"] = weights
+    given = model_arguments(
+        name, compiled.artifact, compiled.program, certificate=certificate, weights=weights
+    )
+    with registry.errors(), registry.pointed(), given as arguments:
         # MLflow asks for type hints and an input example; the contract is in the artifact.
         with mlflow.start_run(run_id=compiled.run), warnings.catch_warnings(record=True):
-            info = mlflow.pyfunc.log_model(
-                name=name,
-                python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-                artifacts={"program": str(compiled.artifact)},
-                model_config={"version": name},
-                pip_requirements=_pins(compiled.program.code),
-                signature=_signature(contract),
-                tags={ROOT_TAG: root},
-            )
+            marks = {ROOT_TAG: root, PROCESS: this_process()}
+            info = mlflow.pyfunc.log_model(**arguments, tags=marks)
         try:
             registry.client.create_registered_model(name)
         except mlflow.exceptions.MlflowException as error:
@@ -187,26 +185,3 @@ def _searchable(compiled: Compiled, certificate: Mapping[str, Any]) -> dict[str,
         for key, value in found.items()
         if value is not None
     }
-
-
-def _pins(code: Mapping[str, Code]) -> list[str]:
-    """Exactly what a version needs to run elsewhere, what its own functions import included."""
-    provided = importlib.metadata.packages_distributions()
-    imported = {name for own in code.values() for name in packages_of(own)}
-    names = {name for top in imported for name in provided.get(top, ())} - set(PINNED)
-    pinned = ("shipworthy", *PINNED, *sorted(names))
-    return [f"{name}=={importlib.metadata.version(name)}" for name in pinned]
-
-
-def _signature(contract: Contract) -> Any:
-    """MLflow's signature of the inputs, where each has one of its plain types; else None."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    columns = []
-    for field in contract.inputs:
-        kind = TYPES.get(str(field.schema.get("type")), "string" if "enum" in field.schema else "")
-        if not kind:
-            return None
-        columns.append(ColSpec(kind, field.name))
-    return ModelSignature(inputs=Schema(columns))

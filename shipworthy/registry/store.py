@@ -79,10 +79,9 @@ class Registry:
     @contextmanager
     def run(self, name: str, title: str, tags: Mapping[str, str]) -> Iterator[str]:
         """A run in the program's experiment, ended with the block; gives its id."""
-        process = f"{socket.gethostname()}:{os.getpid()}"
         with self.errors(), self.pointed():
             run = self.client.create_run(
-                self.experiment(name), run_name=title, tags={**tags, PROCESS: process}
+                self.experiment(name), run_name=title, tags={**tags, PROCESS: this_process()}
             )
             try:
                 yield str(run.info.run_id)
@@ -161,6 +160,11 @@ class Registry:
                 hint="check MLFLOW_TRACKING_URI, free space and permissions",
                 where=without_password(self.uri),
             ) from error
+
+
+def this_process() -> str:
+    """What names this process, for whoever finds later what it left unfinished."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _read_alone(uri: str) -> bool:

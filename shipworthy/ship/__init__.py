@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .certifying import certify
     from .comparing import diff
     from .current import Standing, standing
+    from .exporting import export
     from .loading import load, resolve_program
     from .metrics import metric
     from .pipeline import compile, lift, ship
@@ -34,6 +35,7 @@ _HOMES = {
     "compile_json": "results",
     "diff": "comparing",
     "doctor": "registered",
+    "export": "exporting",
     "history": "registered",
     "home_of": "state",
     "lift": "pipeline",
@@ -63,6 +65,7 @@ __all__ = [
     "compile_json",
     "diff",
     "doctor",
+    "export",
     "history",
     "home_of",
     "lift",
