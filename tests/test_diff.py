@@ -141,10 +141,10 @@ def test_an_output_that_is_made_in_another_way(tmp_path: Path) -> None:
     first = read_side(make(tmp_path / "a"), label="a")
     step = first.spec.steps["triage"]
     assert step.decide is not None
-    head = step.decide.heads["queue"].model_copy(update={"student": False})
-    decide = step.decide.model_copy(update={"heads": {"queue": head}})
-    steps = {"triage": step.model_copy(update={"decide": decide})}
-    spec = first.spec.model_copy(update={"steps": steps, "arrays_sha256": None})
+    head = step.decide.heads["queue"].replace(student=False)
+    decide = step.decide.replace(heads={"queue": head})
+    steps = {"triage": step.replace(decide=decide)}
+    spec = first.spec.replace(steps=steps, arrays_sha256=None)
     own = first.heads["triage"]
     heads = {
         "triage": dataclasses.replace(
@@ -163,8 +163,8 @@ def test_an_output_that_is_made_in_another_way(tmp_path: Path) -> None:
 def edited(folder: Path, made: Path, **parts: Any) -> Side:
     """An artifact with other parts of its step."""
     spec, heads, _, _ = read_artifact(made)
-    steps = {"triage": spec.steps["triage"].model_copy(update=parts)}
-    write_artifact(folder, spec.model_copy(update={"steps": steps}), heads, probes=[], provenance=PROVENANCE)
+    steps = {"triage": spec.steps["triage"].replace(**parts)}
+    write_artifact(folder, spec.replace(steps=steps), heads, probes=[], provenance=PROVENANCE)
     return read_side(folder)
 
 
@@ -180,7 +180,7 @@ def test_cascades_spans_and_decoding_are_told_by_their_settings(tmp_path: Path) 
         return Extract(by="scoring", outputs=("reply",), spans=spans, longest=8, prompt=generate.prompt)
 
     one, two = decide.with_cascade(0.75, {"queue": 1.0}), decide.with_cascade(0.875, {"queue": 1.0})
-    longer = generate.model_copy(update={"max_tokens": 64})
+    longer = generate.replace(max_tokens=64)
     base = "steps.triage"
     for name, before, after, wanted in (
         (
@@ -215,8 +215,8 @@ def test_where_inputs_are_shown_in_another_order(tmp_path: Path) -> None:
     plain = make(tmp_path / "plain", contract=contract)
     decide = read_artifact(plain)[0].steps["triage"].decide
     assert decide is not None
-    prompt = decide.prompt.model_copy(update={"slots": decide.prompt.slots[::-1]})
-    other = edited(tmp_path / "other", plain, decide=decide.model_copy(update={"prompt": prompt}))
+    prompt = decide.prompt.replace(slots=decide.prompt.slots[::-1])
+    other = edited(tmp_path / "other", plain, decide=decide.replace(prompt=prompt))
     (change,) = compare(read_side(plain), other).changes
     assert (change.what, change.after) == ("order of inputs in the prompt changed", ["room", "ticket"])
 
@@ -260,9 +260,9 @@ def test_programs_of_several_steps_are_compared_step_by_step(tmp_path: Path) -> 
         spec, heads, _, _ = read_artifact(make(folder / "one", instruction=instruction))
         steps = {
             "sort": spec.steps["triage"],
-            second: spec.steps["triage"].model_copy(update={"decide": None}),
+            second: spec.steps["triage"].replace(decide=None),
         }
-        both = spec.model_copy(update={"steps": steps, "flow": tuple(steps), "arrays_sha256": None})
+        both = spec.replace(steps=steps, flow=tuple(steps), arrays_sha256=None)
         write_artifact(folder / "both", both, {"sort": heads["triage"]}, probes=[], provenance={})
         return folder / "both"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from test_artifact import write
 
 import shipworthy
 
@@ -34,6 +36,14 @@ def test_running_a_program_imports_nothing_of_the_making(name: str) -> None:
     making = ("dspy", "mlflow", "litellm", "sklearn", "scipy", "pandas", "matplotlib")
     assert loaded(f"from shipworthy.runtime import {name}", *making) == []
     assert loaded(f"import shipworthy; shipworthy.{name}", *making) == []
+
+
+def test_loading_a_program_imports_neither_what_made_it_nor_what_asks_an_lm(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    making = ("dspy", "mlflow", "litellm", "sklearn", "scipy", "pandas", "matplotlib")
+    asking = ("xllamacpp", "httpx", "ssl", "subprocess", "shipworthy.runtime.executor", "shipworthy.lms.base")
+    load = f"import shipworthy; shipworthy.load_artifact({str(tmp_path / 'a')!r})"
+    assert loaded(load, *making, *asking, "pydantic.main") == []
 
 
 def test_serving_imports_nothing_of_the_making() -> None:

@@ -226,8 +226,8 @@ def found_by(compiled: Compiled, by: str) -> Keep:
     keep = Keep.of(compiled.program)
     step = keep.steps["sort"]
     assert step.extract is not None
-    extract = step.extract.model_copy(update={"by": by})
-    return replace(keep, steps={"sort": step.model_copy(update={"extract": extract})})
+    extract = step.extract.replace(by=by)
+    return replace(keep, steps={"sort": step.replace(extract=extract)})
 
 
 def test_each_step_keeps_its_own(tmp_path: Path) -> None:

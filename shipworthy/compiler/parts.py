@@ -84,11 +84,11 @@ class Part:
     @property
     def identity(self) -> list[Any]:
         """What of it a compile rests on, as JSON."""
-        code = self.code.spec.model_dump(mode="json") if self.code is not None else None
+        code = self.code.spec.as_json() if self.code is not None else None
         given = None
         if self.given is not None:
-            given = [digest_of(self.given.step.model_dump(mode="json")), self.given.lm]
-        demos = [demo.model_dump(mode="json") for demo in self.demos]
+            given = [digest_of(self.given.step.as_json()), self.given.lm]
+        demos = [demo.as_json() for demo in self.demos]
         when = {name: list(labels) for name, labels in self.when.items()}
         return [self.name, self.contract.digest, dict(self.names), when, self.instruction, demos, code, given]
 
@@ -196,9 +196,7 @@ def _compiled(program: Program, name: str, rename: Rename, when: Mapping[str, An
         contract = spec.contract
         names = _names(contract, lambda value, own=spec.names: inner(own.get(value, value)))  # type: ignore[misc]
         conditions = both(when, {inner(key): labels for key, labels in spec.when.items()})
-        probes = tuple(
-            probe.model_copy(update={"step": full}) for probe in program.probes if probe.step == step
-        )
+        probes = tuple(probe.replace(step=full) for probe in program.probes if probe.step == step)
         given = Given(spec, program.heads.get(step, Heads({}, None)), probes, lm)
         code = program.code.get(step)
         found.append(Part(full, contract, names, conditions, None, spec.instruction, spec.demos, code, given))

@@ -152,7 +152,7 @@ class _Making:
 
     def _add(self, part: Part, step: StepSpec, heads: Heads) -> None:
         wired = {"when": dict(part.when), "names": dict(part.names)}
-        self.steps[part.name] = step.model_copy(update=wired)
+        self.steps[part.name] = step.replace(**wired)
         self.heads[part.name] = heads
 
     def _run(self, part: Part, predicted: Mapping[int, Mapping[str, Any]]) -> None:

@@ -54,7 +54,7 @@ class Source:
     @property
     def identity(self) -> list[Any]:
         """What of it a compile rests on, as JSON; the recipe apart."""
-        demos = [demo.model_dump(mode="json") for demo in self.demos]
+        demos = [demo.as_json() for demo in self.demos]
         steps = [part.identity for part in self.parts]
         return [self.name, self.contract.digest, self.instruction, demos, *([steps] if steps else [])]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,8 @@ def atomic_write(path: Path, data: bytes | str) -> None:
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
+    import tempfile
+
     raw = data.encode() if isinstance(data, str) else data
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +41,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: the disk is full or the parent folder cannot be written.
     """
+    import shutil
+    import tempfile
+
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -92,6 +95,9 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def _change_places(new: Path, path: Path) -> None:
     """Put `new` where the folder `path` is; should that fail, the old one stands there again."""
+    import shutil
+    import tempfile
+
     aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
     try:
         os.replace(path, aside / "was")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Token,
         Usage,
     )
+    from .cache import cache_folder
     from .deadlines import check_deadline, deadline, past_deadline, time_left
     from .dspy_import import import_dspy
     from .hosted_errors import translated
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from .recorded import Recorded, tallied
     from .retries import PATIENCE, Retries
     from .weights import (
-        cache_folder,
         ensure_weights,
         file_sha256,
         find_weights,
@@ -61,7 +61,7 @@ _HOMES = {
     "States": "base",
     "Token": "base",
     "Usage": "base",
-    "cache_folder": "weights",
+    "cache_folder": "cache",
     "check_deadline": "deadlines",
     "deadline": "deadlines",
     "ensure_weights": "weights",

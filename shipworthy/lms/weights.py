@@ -24,6 +24,7 @@ from pathlib import Path
 
 from ..errors import StorageError, WeightsError
 from ..examples import atomic_write, storage_errors
+from .cache import cache_folder
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,6 @@ class Source:
     file: str
     bytes: int
     sha256: str
-
-
-def cache_folder() -> Path:
-    """The folder shared by all projects of this user; `SHIPWORTHY_CACHE` overrides it."""
-    override = os.environ.get("SHIPWORTHY_CACHE")
-    if override:
-        return Path(override).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("shipworthy", appauthor=False))
 
 
 def default_source() -> Source:

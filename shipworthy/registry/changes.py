@@ -78,7 +78,7 @@ def program_changes(
         yield Change("steps reordered", "flow", *flows)
     if old.name != new.name:
         yield Change("program renamed", "name", old.name, new.name)
-    was, now = (None if spec.lm is None else spec.lm.model_dump(mode="json") for spec in (old, new))
+    was, now = (None if spec.lm is None else spec.lm.as_json() for spec in (old, new))
     yield from _walk(was, now, "lm")
 
 
@@ -128,7 +128,7 @@ def _step_changes(old: StepSpec, new: StepSpec, base: str, *, alone: bool) -> It
 
 
 def _plain(*steps: StepSpec) -> list[dict[str, Any]]:
-    return [step.model_dump(mode="json") for step in steps]
+    return [step.as_json() for step in steps]
 
 
 def _part_changes(old: Any, new: Any, base: str, *, untold: bool) -> Iterator[Change]:
@@ -139,7 +139,7 @@ def _part_changes(old: Any, new: Any, base: str, *, untold: bool) -> Iterator[Ch
         yield from _prompt_changes(old.prompt, new.prompt, f"{base}.prompt", untold=untold)
     if base.endswith("decide"):
         yield from _token_changes(old.reads, new.reads, f"{base}.reads")
-    was, now = (_without_texts(part.model_dump(mode="json")) for part in (old, new))
+    was, now = (_without_texts(part.as_json()) for part in (old, new))
     yield from _walk(was, now, base)
 
 
@@ -184,8 +184,7 @@ def _openings(reads: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _token_changes(old: Sequence[Any], new: Sequence[Any], base: str) -> Iterator[Change]:
     was, now = (
-        dict(zip(_openings([read.model_dump() for read in reads]), reads, strict=True))
-        for reads in (old, new)
+        dict(zip(_openings([read.as_json() for read in reads]), reads, strict=True)) for reads in (old, new)
     )
     for name in (name for name in was if name in now):
         own, theirs = was[name].tokens, now[name].tokens
@@ -209,13 +208,13 @@ def _demo_changes(old: StepSpec, new: StepSpec, base: str) -> Iterator[Change]:
     before, after = _numbered(old.demos, inputs), _numbered(new.demos, inputs)
     for key, (number, demo) in before.items():
         if key not in after:
-            yield Change("demo removed", f"{base}.{number}", demo.model_dump(mode="json"), None)
+            yield Change("demo removed", f"{base}.{number}", demo.as_json(), None)
     for key, (number, demo) in after.items():
         if key not in before:
-            yield Change("demo added", f"{base}.{number}", None, demo.model_dump(mode="json"))
+            yield Change("demo added", f"{base}.{number}", None, demo.as_json())
         elif _only(demo.outputs, outputs) != _only(before[key][1].outputs, outputs):
-            was = before[key][1].model_dump(mode="json")
-            yield Change("demo changed", f"{base}.{number}", was, demo.model_dump(mode="json"))
+            was = before[key][1].as_json()
+            yield Change("demo changed", f"{base}.{number}", was, demo.as_json())
     kept = [before[key][0] for key in before if key in after]
     now = [before[key][0] for key in after if key in before]
     if kept != now:

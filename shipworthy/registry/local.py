@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse, urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 from ..errors import InputError, NotFoundError, RegistryError
 from ..examples import atomic_folder, atomic_write, digest_of, folder_lock, storage_errors
@@ -95,7 +94,13 @@ def local_path(location: str) -> Path | None:
     parsed = urlparse(location)
     if parsed.scheme not in ("", "file"):
         return None
-    return Path(url2pathname(parsed.path)) if parsed.scheme else Path(location)
+    if not parsed.scheme:
+        return Path(location)
+    if os.name != "nt":  # as `url2pathname` does there, whose module loads ssl and http
+        return Path(unquote(parsed.path))
+    from urllib.request import url2pathname
+
+    return Path(url2pathname(parsed.path))
 
 
 def without_password(uri: str) -> str:

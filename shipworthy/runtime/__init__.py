@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
     from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
     from .flow import Flow, ReadyStep
-    from .functions import Code, Function, function_contract, load_function, packages_of, read_code
+    from .functions import Function, function_contract, load_function, packages_of, read_code
     from .lines import error_line, line_of
     from .parallel import Outcome, ordered_map
     from .program import Program, load_artifact
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .spans import blanks, may_be_null, may_stand_in_text, typed
     from .spec import (
         READ_NOTES,
+        Code,
         Decide,
         Demo,
         Extract,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Admission": "admission",
     "Answer": "executor",
-    "Code": "functions",
+    "Code": "spec",
     "Contract": "contract",
     "Decide": "spec",
     "DecisionHead": "readout",

@@ -16,17 +16,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import pydantic
 
 from ..errors import ArtifactError, ContractError
 from ..examples import atomic_folder, canonical_json, digest_of
 from .contract import Contract
-from .functions import Code
+from .data import read_as
 from .readout import DecisionHead, Heads, ReadoutHead, StudentHead
-from .spec import FORMAT, Extract, HeadSpec, Probe, ProgramSpec, is_inside
+from .spec import FORMAT, Code, Extract, HeadSpec, Probe, ProgramSpec, is_inside
 from .tagger import Tagger, tags_for
 from .tfidf import SEPARATOR, Tfidf
 
@@ -38,7 +37,6 @@ MANIFEST = "manifest.json"
 FILES = (PROGRAM, ARRAYS, PROBES, PROVENANCE)
 
 Arrays = dict[str, np.ndarray[Any, Any]]
-Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
 def write_artifact(
@@ -61,9 +59,9 @@ def write_artifact(
     files: dict[str, bytes] = {}
     if arrays:
         files[ARRAYS] = save(arrays)
-        spec = spec.model_copy(update={"arrays_sha256": digest_of(files[ARRAYS])})
-    files[PROGRAM] = canonical_json(spec.model_dump(mode="json")).encode()
-    files[PROBES] = canonical_json([probe.model_dump(mode="json") for probe in probes]).encode()
+        spec = spec.replace(arrays_sha256=digest_of(files[ARRAYS]))
+    files[PROGRAM] = canonical_json(spec.as_json()).encode()
+    files[PROBES] = canonical_json([probe.as_json() for probe in probes]).encode()
     for own in (code or {}).values():
         files.update({f"{own.spec.folder}/{path}": data for path, data in own.contents.items()})
     files[PROVENANCE] = json.dumps(provenance, indent=2, sort_keys=True, ensure_ascii=False).encode()
@@ -95,9 +93,9 @@ def read_artifact(
             hint="upgrade shipworthy",
             where=str(folder / PROGRAM),
         )
-    spec = _valid(ProgramSpec, program, folder / PROGRAM)
+    spec: ProgramSpec = _valid(ProgramSpec, program, folder / PROGRAM)
     _check_whole(spec, files, folder / PROGRAM)
-    probes = _valid(Probes, _json(files, PROBES, folder), folder / PROBES).root
+    probes: tuple[Probe, ...] = _valid(tuple[Probe, ...], _json(files, PROBES, folder), folder / PROBES)
     arrays = files.get(ARRAYS)
     if spec.arrays_sha256 != (None if arrays is None else digest_of(arrays)):
         raise ArtifactError(
@@ -111,7 +109,7 @@ def read_artifact(
         raise ArtifactError(
             f"the arrays do not fit the program: {error}", hint="compile again", where=str(folder / ARRAYS)
         ) from error
-    return spec, heads, probes, digest_of(files[PROGRAM])
+    return spec, heads, list(probes), digest_of(files[PROGRAM])
 
 
 def read_code_of(folder: Path, spec: ProgramSpec) -> dict[str, Code]:
@@ -187,10 +185,6 @@ def _manifest(folder: Path) -> bytes:
         ) from error
 
 
-class Probes(pydantic.RootModel[list[Probe]]):
-    """`probes.json`."""
-
-
 def _verified(path: Path, sha256: str) -> bytes:
     try:
         data = path.read_bytes()
@@ -208,14 +202,12 @@ def _is_code(name: str) -> bool:
 _RESTORE = "restore it from the registry, or compile again"
 
 
-def _valid(model: type[Model], data: Any, path: Path) -> Model:
+def _valid(kind: Any, data: Any, path: Path) -> Any:
     try:
-        return model.model_validate(data)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        return read_as(kind, data, "")
+    except ValueError as error:
         raise ArtifactError(
-            f"not what this version knows: {place}: {first['msg']}",
+            f"not what this version knows: {error}",
             hint="upgrade shipworthy, or compile again",
             where=str(path),
         ) from error

@@ -12,16 +12,18 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ArtifactError, OutputError, RowInputError, ShipworthyError
-from ..lms import LM
 from .conditions import holds, needs_of
 from .contract import Contract, plain_value, value_text
-from .executor import StepTrace, run_step
-from .functions import Code, Function, load_function
 from .readout import Heads
-from .spec import ProgramSpec, StepSpec
+from .spec import Code, ProgramSpec, StepSpec
+
+if TYPE_CHECKING:
+    from ..lms import LM
+    from .executor import StepTrace
+    from .functions import Function
 
 WITHOUT_LM = 4
 """Steps that run at once where no LM says how many calls it serves."""
@@ -97,7 +99,7 @@ class Flow:
     def _run(self, name: str, row: _Row, lm: LM | None) -> StepTrace | None:
         step = self._steps[name]
         if self._alone:  # its inputs are the program's, which were read as such
-            return run_step(name, step.spec, step.heads, lm, row.values)
+            return step.ask(row.values, lm)
         return step.run(row.values, lm)
 
     def _run_at_once(self, row: _Row, lm: LM | None, workers: int) -> None:
@@ -200,6 +202,8 @@ class ReadyStep:
         if spec.function is not None:
             if code is None:
                 raise ArtifactError(f"the code of the step {name!r} is missing", hint="compile it again")
+            from .functions import Function, load_function
+
             self._function = Function(load_function(code), contract, spread=spec.function.spread)
 
     def run(self, values: Mapping[str, Any], lm: LM | None) -> StepTrace | None:
@@ -214,13 +218,24 @@ class ReadyStep:
         try:
             given = self.given(values)
             if self._function is None:
-                return run_step(self.name, self.spec, self.heads, lm, given)
+                return self.ask(given, lm)
             return self._computed(self._function, given)
         except ShipworthyError as error:
             step = f"step {self.name!r}"
             if not error.where.startswith(step):
                 error.where = f"{step}, {error.where}" if error.where else step
             raise
+
+    def ask(self, given: Mapping[str, Any], lm: LM | None) -> StepTrace:
+        """Run one that is no function on its own typed inputs.
+
+        Raises:
+            RowError: it cannot be run on this row.
+            LMError: the LM fails.
+        """
+        from .executor import run_step  # what a program is loaded for, and not needed to load it
+
+        return run_step(self.name, self.spec, self.heads, lm, given)
 
     def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What it reads of a row's values, by its own names and with its own types.
@@ -251,6 +266,8 @@ class ReadyStep:
         return found
 
     def _computed(self, function: Function, given: Mapping[str, Any]) -> StepTrace:
+        from .executor import StepTrace
+
         begun = time.perf_counter()
         outputs = function(given)
         return StepTrace(

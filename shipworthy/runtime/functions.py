@@ -18,7 +18,6 @@ import threading
 import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.abc import InspectLoader
 from pathlib import Path
 from types import ModuleType
@@ -32,26 +31,13 @@ from ..examples import digest_of
 from ..lms import check_deadline
 from .contract import Contract, Field, plain_value
 from .schemas import schema_of
-from .spec import FunctionSpec, is_inside
+from .spec import Code, FunctionSpec, is_inside
 
 MAX_BYTES = 64 << 20
 """Of one file of a function."""
 INSTALLED = ("site-packages", "dist-packages")
 WHETHER = (typing.Required, typing.NotRequired)
 _importing = threading.RLock()
-
-
-@dataclass(frozen=True)
-class Code:
-    """A function's files as they were read and verified.
-
-    Attributes:
-        folder: where they lie; contents: by path relative to it.
-    """
-
-    spec: FunctionSpec
-    folder: Path
-    contents: Mapping[str, bytes]
 
 
 def function_contract(function: Callable[..., Any], step: str) -> tuple[Contract, bool]:

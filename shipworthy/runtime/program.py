@@ -13,18 +13,19 @@ import numpy as np
 
 from ..errors import ArtifactError, RowError, RowInputError, ShipworthyError, StorageError
 from ..examples import atomic_write, digest_of
-from ..lms import LM, cache_folder, deadline, open_lm
+from ..lms import cache_folder, deadline
 from .artifact import read_artifact, read_code_of
 from .contract import Contract, Field, says_nothing
-from .executor import Answer, read_features
 from .flow import Flow
-from .functions import Code
-from .parallel import Outcome, ordered_map
 from .readout import Heads
-from .spec import Probe, ProgramSpec
+from .spec import Code, Probe, ProgramSpec
 
 if TYPE_CHECKING:
     import dspy
+
+    from ..lms import LM
+    from .executor import Answer
+    from .parallel import Outcome
 
 PROBE_TOLERANCE = 0.02
 """By how much a probe's log-probabilities may differ before the heads are said not to fit."""
@@ -91,6 +92,8 @@ class Program:
         """The LM, opened if it is not yet; None for a program that needs none."""
         if self.spec.lm is None:
             return None
+        from ..lms import open_lm
+
         with self._lock:
             if self._lm is None:
                 lm = open_lm(self.spec.lm.source)
@@ -135,6 +138,8 @@ class Program:
             RowError: this row cannot be answered.
             LMError: the LM fails.
         """
+        from .executor import Answer
+
         values: dict[str, Any] = self.contract.read_inputs(row)
         lm = self.lm  # opened, if need be, before the row's time begins
         with deadline(deadline_s):
@@ -167,6 +172,8 @@ class Program:
         An error of a kind in `keep` is its row's outcome; any other is raised. Each row has
         `deadline_s` seconds from when work on it begins.
         """
+        from .parallel import ordered_map
+
         lm = self.lm
         answer = functools.partial(self.answer, deadline_s=deadline_s)
         return ordered_map(answer, rows, workers=lm.workers if lm is not None else 1, keep=keep)
@@ -193,10 +200,12 @@ class Program:
         mark = (
             cache_folder()
             / "probed"
-            / digest_of([lm.id, [probe.model_dump(mode="json") for probe in self.probes], _engine()])
+            / digest_of([lm.id, [probe.as_json() for probe in self.probes], _engine()])
         )
         if mark.exists():
             return
+        from .executor import read_features
+
         worst = 0.0
         for probe in self.probes:
             step = self.spec.steps[probe.step]

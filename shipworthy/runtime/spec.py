@@ -1,4 +1,4 @@
-"""What a compiled program is, as data: the models behind `program.json`.
+"""What a compiled program is, as data: the classes behind `program.json`.
 
 Unknown keys are refused, so that a program written by a later version is not half
 understood.
@@ -8,29 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Literal
-
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..examples import digest_of
-from ..lms import Prompt
 from .contract import Contract, value_text
+from .data import Data
+
+if TYPE_CHECKING:
+    from ..lms import Prompt
 
 FORMAT = 1
-
-
-class Data(BaseModel):
-    """Frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Slot(Data):
@@ -43,14 +32,7 @@ class Slot(Data):
     before: str
     input: str
     repeated: tuple[str, ...] = ()
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the key where nothing repeats: such a program has the bytes that it always had."""
-        data: dict[str, Any] = handler(self)
-        if not data.get("repeated"):
-            data.pop("repeated", None)
-        return data
+    _quiet: ClassVar = ("repeated",)
 
 
 class PromptSpec(Data):
@@ -62,6 +44,8 @@ class PromptSpec(Data):
 
     def fill(self, inputs: Mapping[str, Any]) -> Prompt:
         """The prompt of one row. Where its lead ends depends on the row alone, never on other calls."""
+        from ..lms import Prompt
+
         first, *others = self.slots
         lead, user = first.before, f" {value_text(inputs[first.input])}"
         if others and first.repeated and value_digest(inputs[first.input]) in first.repeated:
@@ -121,8 +105,13 @@ class CascadeSpec(Data):
     say in which rows go to it.
     """
 
-    cut: float = Field(gt=0, le=1)
+    cut: float
     mix: dict[str, float]
+
+    def check(self) -> None:
+        """See `Data`."""
+        if not 0 < self.cut <= 1:
+            raise ValueError("the cut is a probability above 0")
 
 
 class Decide(Data):
@@ -133,6 +122,7 @@ class Decide(Data):
     heads: dict[str, HeadSpec]
     tfidf_words: int = 0
     cascade: CascadeSpec | None = None
+    _quiet: ClassVar = ("cascade",)
 
     def with_cascade(self, cut: float, mix: Mapping[str, float]) -> Decide:
         """The same, with the LM left out where the students are sure.
@@ -140,25 +130,16 @@ class Decide(Data):
         Raises:
             ValueError: the parts do not fit, as for a head without a student.
         """
-        return Decide(**{**dict(self), "cascade": CascadeSpec(cut=cut, mix=dict(mix))})
+        return self.replace(cascade=CascadeSpec(cut=cut, mix=dict(mix)))
 
-    @model_validator(mode="after")
-    def _fits(self) -> Decide:
+    def check(self) -> None:
+        """See `Data`."""
         if self.cascade is not None:
             asking = {name for name, head in self.heads.items() if head.reads}
             if not asking or self.cascade.mix.keys() != asking:
                 raise ValueError("the cascade must weigh the students of just the heads that read the LM")
             if not all(self.heads[name].student for name in asking):
                 raise ValueError("a head of the cascade has no student")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the key where there is no cascade: such a program has the bytes that it always had."""
-        data: dict[str, Any] = handler(self)
-        if data.get("cascade") is None:
-            data.pop("cascade", None)
-        return data
 
 
 class SpanSpec(Data):
@@ -194,7 +175,7 @@ class Extract(Data):
     by: Literal["student", "readout", "scoring"]
     outputs: tuple[str, ...]
     spans: dict[str, SpanSpec]
-    longest: int = Field(gt=0)
+    longest: int
     prompt: PromptSpec | None = None
 
     @property
@@ -202,11 +183,12 @@ class Extract(Data):
         """Whether it calls the LM."""
         return self.by != "student"
 
-    @model_validator(mode="after")
-    def _fits(self) -> Extract:
+    def check(self) -> None:
+        """See `Data`."""
+        if self.longest < 1:
+            raise ValueError("a span has a word at least")
         if set(self.outputs) != self.spans.keys() or (self.prompt is None) != (self.by != "scoring"):
             raise ValueError("each output has a span, and scoring has a prompt")
-        return self
 
 
 class Generate(Data):
@@ -244,13 +226,25 @@ class FunctionSpec(Data):
         """Where its files lie within an artifact: named by what they hold."""
         return f"code/{digest_of(self.files)[:16]}"
 
-    @model_validator(mode="after")
-    def _fits(self) -> FunctionSpec:
+    def check(self) -> None:
+        """See `Data`."""
         if self.module not in self.files or not self.name.isidentifier():
             raise ValueError("a function has a name, and a module among its files")
         if not all(is_inside(path) for path in self.files):
             raise ValueError("a file of a function lies outside its folder")
-        return self
+
+
+@dataclass(frozen=True)
+class Code:
+    """A function's files as they were read and verified.
+
+    Attributes:
+        folder: where they lie; contents: by path relative to it.
+    """
+
+    spec: FunctionSpec
+    folder: Path
+    contents: Mapping[str, bytes]
 
 
 def is_inside(path: str) -> bool:
@@ -278,8 +272,9 @@ class StepSpec(Data):
     extract: Extract | None = None
     generate: Generate | None = None
     function: FunctionSpec | None = None
-    when: dict[str, tuple[str | bool | int | float, ...]] = {}
-    names: dict[str, str] = {}
+    when: dict[str, tuple[str | bool | int | float, ...]] = {}  # noqa: RUF012 - a default is read like a value, which copies it
+    names: dict[str, str] = {}  # noqa: RUF012
+    _quiet: ClassVar = ("extract", "function", "when", "names")
 
     @property
     def contract(self) -> Contract:
@@ -298,15 +293,6 @@ class StepSpec(Data):
         if self.extract is not None and self.extract.asks_lm:
             extract = 1 if self.extract.by == "readout" else len(self.extract.outputs)
         return decide + extract + (self.generate is not None)
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without keys that say nothing: a program of one step has the bytes that it always had."""
-        data: dict[str, Any] = handler(self)
-        for key in ("extract", "function", "when", "names"):
-            if not data.get(key):
-                data.pop(key, None)
-        return data
 
 
 class LMSpec(Data):

@@ -107,9 +107,9 @@ class Way:
             spans[own.name] = span = _calibrated(sure, right)
             confidence = np.array([span.confidence(one) for one in sure])
             threshold = threshold_with_guarantee(confidence, right, target=target) if len(sure) else None
-            spans[own.name] = span.model_copy(update={"threshold": threshold or 0.0})
+            spans[own.name] = span.replace(threshold=threshold or 0.0)
             unsure += [own.name] if threshold is None else []
-        extract = extract.model_copy(update={"spans": spans})
+        extract = extract.replace(spans=spans)
         rows = self.draft.fit_rows
         return SpanChoice(extract, self.tagger, [(rows[i], self.known[i]) for i in usable]), unsure
 
