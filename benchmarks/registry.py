@@ -153,8 +153,8 @@ def races(uri: str, name: str, rounds: int, where: str) -> tuple[str, list[Targe
     text = (
         f"{rounds} rounds of 2 to {RACERS} forced promotions at once, each in a warm process, on {where}: "
         f"{len(seconds):,} promotions, p50 {1e3 * p50:.0f} ms, p95 {1e3 * p95:.0f} ms, at most {most:.2f} s. "
-        f"The ledger has {len(entries.accepted):,} entries that count and {len(entries.refused):,} that came too "
-        "late; the others were told before they wrote. "
+        f"The ledger has {len(entries.accepted):,} entries that count and {len(entries.refused):,} that came "
+        "too late; the others were told before they wrote. "
         + (f"Odd: {'; '.join(odd[:5])}" if odd else "After each round all readers and MLflow's alias agreed.")
     )
     return text, [
@@ -185,7 +185,7 @@ def hear(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def kills(home: Path, count: int) -> tuple[str, list[Target]]:
-    """kill -9 at random points of ship, promote and rollback; then what is left, and what repair makes of it."""
+    """kill -9 at random points of ship, promote and rollback; what is left, and what repair makes of it."""
     name, uri = program_of(home), tracking_uri(home)
     registry = Registry(uri)
     copy_versions(registry, name, 1, 3)
@@ -224,8 +224,8 @@ def kills(home: Path, count: int) -> tuple[str, list[Target]]:
     lines = [(title, f"{whole[title]:.1f} s", done[title]) for title in commands]
     text = (
         f"{table(('command', 'takes', 'killed'), lines)}\n\n"
-        f"At {count} random points. Right after the kill, before any repair, the ledger and what `run` resolves "
-        f"agreed on one champion in {before_repair} of {count} cases, and that champion loaded. "
+        f"At {count} random points. Right after the kill, before any repair, the ledger and what `run` "
+        f"resolves agreed on one champion in {before_repair} of {count} cases, and that champion loaded. "
         f"`doctor --repair` named and cleared {named} things: runs without an end, models without a version, "
         "aliases behind the ledger, rollbacks not yet recorded."
         + (f" Left: {'; '.join(after_repair[:5])}" if after_repair else "")
@@ -293,8 +293,8 @@ def registering(home: Path) -> tuple[str, list[Target]]:
         bare.append(time.perf_counter() - begun)
     mine, theirs = statistics.median(ours[1:]), statistics.median(bare[1:])
     text = (
-        f"Registering a version, median of 6: {mine:.2f} s; MLflow's `log_model` and `create_model_version` of the "
-        f"same artifact with the same kind of model alone: {theirs:.2f} s. The first one, which puts the LM's "
+        f"Registering a version, median of 6: {mine:.2f} s; MLflow's `log_model` and `create_model_version` "
+        f"of the same artifact alone: {theirs:.2f} s. The first one, which puts the LM's "
         f"weights into the store and builds the wheel: {ours[0]:.2f} s."
     )
     return text, [

@@ -260,12 +260,9 @@ def test_many_at_once_fetch_once(cache: Path) -> None:
 @pytest.mark.slow
 def test_the_store_gets_weights_once_whoever_asks(tmp_path: Path, weights: Path) -> None:
     registry = Registry(tracking_uri(tmp_path / "project"))
-    client, open_run = registry._client, registry._run
-    assert stored_weights(client, open_run, "hosted/x") is None
+    assert stored_weights(registry, "hosted/x") is None
     found: list[str | None] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(stored_weights(client, open_run, LM))) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: found.append(stored_weights(registry, LM))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -276,10 +273,10 @@ def test_the_store_gets_weights_once_whoever_asks(tmp_path: Path, weights: Path)
     assert address.startswith("runs:/")
     assert len(list((tmp_path / "project").rglob("*.gguf"))) == 1
     weights.unlink()
-    assert stored_weights(client, open_run, LM) == address  # they need not be here any more
+    assert stored_weights(registry, LM) == address  # they need not be here any more
     run = address.removeprefix("runs:/").partition("/")[0]
-    client.delete_run(run)
+    registry.client.delete_run(run)
     with pytest.raises(WeightsError, match=r"no weights|cannot be read"):
-        stored_weights(client, open_run, LM)
+        stored_weights(registry, LM)
     weights.write_bytes(CONTENT)
-    assert stored_weights(client, open_run, LM) not in (None, address)
+    assert stored_weights(registry, LM) not in (None, address)

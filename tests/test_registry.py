@@ -16,8 +16,11 @@ from small_project import CANARY, MESSAGES, Hotel, call, hotel, plain_environmen
 
 import shipworthy as sw
 from shipworthy import errors
-from shipworthy.registry import Registry, resolve, tracking_uri
-from shipworthy.registry.local import changed_manifest, database_folder, parse_name, read_manifest
+from shipworthy.registry import Registry, log_compile, parse_name, resolve, tracking_uri, versions
+from shipworthy.registry.ledger import Head, tags_of
+from shipworthy.registry.local import Notes, change_notes, database_folder, place_of, read_notes
+from shipworthy.registry.moves import Evidence, entry_data
+from shipworthy.registry.reading import sealed
 
 __all__ = ["hotel"]
 
@@ -148,9 +151,7 @@ def test_a_name_with_another_contract_is_refused(hotel: Hotel, tmp_path: Path) -
     assert done.code == 2
     assert "--new-contract" in done.document["error"]["hint"]
     assert {path: path.read_bytes() for path in project.rglob("*.py")} == before
-    assert list(read_manifest(project, "hotel")["versions"]) == list(
-        read_manifest(hotel.folder, "hotel")["versions"]
-    )
+    assert len(versions(tracking_uri(project), "hotel")) == len(versions(tracking_uri(hotel.folder), "hotel"))
 
 
 # The database ----------------------------------------------------------------------------
@@ -168,7 +169,7 @@ def test_an_interrupt_leaves_no_half_made_database(tmp_path: Path, monkeypatch: 
         with pytest.raises(KeyboardInterrupt):
             Registry(tracking_uri(tmp_path))
     assert list(tmp_path.iterdir()) == []
-    assert Registry(tracking_uri(tmp_path)).champion("hotel") is None
+    assert Registry(tracking_uri(tmp_path)).reader.names() == []
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
@@ -182,7 +183,7 @@ def test_an_interrupt_inside_a_transaction_stays_an_interrupt(tmp_path: Path) ->
         finally:
             raise sqlite3.OperationalError("cannot roll back")
 
-    with pytest.raises(KeyboardInterrupt), registry._errors():
+    with pytest.raises(KeyboardInterrupt), registry.errors():
         rolled_back()
 
 
@@ -208,8 +209,8 @@ def test_using_a_registry_leaves_mlflow_and_the_environment_as_they_were(tmp_pat
     before = dict(os.environ), mlflow.is_tracking_uri_set()
     registry = Registry(tracking_uri(tmp_path))
     names = {key for key in os.environ if key.endswith("_URI")}
-    with registry._run("hotel", "a run", {}) as run:
-        registry._client.log_text(run, "text", "file.txt")
+    with registry.run("hotel", "a run", {}) as run:
+        registry.client.log_text(run, "text", "file.txt")
     assert (
         {key for key in os.environ if key.endswith("_URI")}
         == names
@@ -225,8 +226,8 @@ def test_a_project_may_lie_in_a_folder_of_any_ordinary_name(tmp_path: Path, name
     folder = tmp_path / name
     registry = Registry(tracking_uri(folder))
     assert database_folder(registry.uri) == folder
-    with registry._run("hotel", "a run", {}) as run:
-        registry._client.log_text(run, "text", "file.txt")
+    with registry.run("hotel", "a run", {}) as run:
+        registry.client.log_text(run, "text", "file.txt")
     assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db"]
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -278,51 +279,142 @@ def test_what_names_no_version(text: str) -> None:
         parse_name(text)
 
 
-def test_resolving_by_alias_version_and_neither(tmp_path: Path) -> None:
-    uri = tracking_uri(tmp_path)
-    with changed_manifest(tmp_path, "hotel") as entry:
-        for version in (2, 9, 10):
-            entry["versions"][str(version)] = {"artifact": f"made/{version}", "digest": f"d{version}"}
-    newest = resolve("hotel", uri=uri)
-    assert (newest.version, newest.digest, newest.artifact) == (10, "d10", tmp_path / "made/10")
-    assert "no champion" in newest.said
-    with changed_manifest(tmp_path, "hotel") as entry:
-        entry["aliases"]["champion"] = 9
-    assert (resolve("hotel", uri=uri).version, resolve("hotel", uri=uri).said) == (9, "")
-    assert resolve("hotel@champion", uri=uri).version == 9
-    assert resolve("hotel/2", uri=uri).version == 2
+SCHEMA = """
+CREATE TABLE registered_models (name TEXT, workspace TEXT DEFAULT 'default');
+CREATE TABLE model_versions (name TEXT, version INTEGER, creation_time INTEGER DEFAULT 0,
+    current_stage TEXT DEFAULT 'None', source TEXT, run_id TEXT, storage_location TEXT,
+    workspace TEXT DEFAULT 'default');
+CREATE TABLE model_version_tags (name TEXT, version INTEGER, key TEXT, value TEXT,
+    workspace TEXT DEFAULT 'default');
+CREATE TABLE registered_model_aliases (name TEXT, alias TEXT, version INTEGER,
+    workspace TEXT DEFAULT 'default');
+"""
+"""Of MLflow's tables what is read; that they are so is shown by all tests on a real MLflow."""
+
+
+class Store:
+    """A database as MLflow lays it out, filled by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.uri = folder, tracking_uri(folder)
+        self.database = sqlite3.connect(folder / "mlflow.db", isolation_level=None)
+        self.database.executescript(SCHEMA)
+
+    def model(self, name: str) -> None:
+        self.database.execute("INSERT INTO registered_models (name) VALUES (?)", [name])
+
+    def version(self, name: str, number: int, tags: dict[str, str], location: str = "") -> None:
+        self.database.execute(
+            "INSERT INTO model_versions (name, version, storage_location) VALUES (?, ?, ?)",
+            [name, number, location],
+        )
+        for key, value in tags.items():
+            self.database.execute(
+                "INSERT INTO model_version_tags (name, version, key, value) VALUES (?, ?, ?, ?)",
+                [name, number, key, value],
+            )
+
+    def program(self, name: str, number: int) -> None:
+        folder = self.folder / f"made/{number}"
+        (folder / "program").mkdir(parents=True)
+        (folder / "program" / "manifest.json").write_text("{}")
+        tags = {f"shipworthy.{key}": f"{key[0]}{number}" for key in ("digest", "root")}
+        tags["shipworthy.folder"] = "program"
+        self.version(name, number, sealed(tags), str(folder))
+
+    def promote(self, name: str, number: int, head: Head | None = None) -> None:
+        entry = entry_data(name, "promote", number, Evidence("pass"), seen=head or Head())
+        self.version(f"{name}.ledger", 1, tags_of(entry))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path)
+    made.model("hotel")
+    for number in (2, 9, 10):
+        made.program("hotel", number)
+    return made
+
+
+def test_resolving_by_alias_version_and_neither(store: Store) -> None:
+    newest = resolve("hotel", uri=store.uri)
+    assert (newest.version, newest.digest, newest.root) == (10, "d10", "r10")
+    assert newest.artifact == store.folder / "made/10/program"
+    assert any("no champion" in line for line in newest.said)
+    store.promote("hotel", 9)
+    assert (resolve("hotel", uri=store.uri).version, resolve("hotel", uri=store.uri).said) == (9, ())
+    assert resolve("hotel@champion", uri=store.uri).version == 9
+    assert resolve("hotel/2", uri=store.uri).version == 2
+    store.database.execute("INSERT INTO registered_model_aliases VALUES ('hotel', 'next', 10, 'default')")
+    assert resolve("hotel@next", uri=store.uri).version == 10
     for text, message in (
         ("hotel/3", "no version 3"),
         ("hotel@old", "no alias 'old'"),
         ("inn", "no program"),
+        ("inn/1", "no program"),
     ):
         with pytest.raises(errors.NotFoundError, match=message):
-            resolve(text, uri=uri)
+            resolve(text, uri=store.uri)
 
 
-def test_a_damaged_manifest_is_said(tmp_path: Path) -> None:
-    with changed_manifest(tmp_path, "hotel") as entry:
-        entry["aliases"]["champion"] = 1
-    (path,) = (tmp_path / ".shipworthy" / "registry").glob("*.json")
+def test_a_database_that_is_gone_or_locked_does_not_stop_what_was_verified(store: Store) -> None:
+    store.promote("hotel", 9)
+    assert resolve("hotel", uri=store.uri).version == 9
+    store.database.close()
+    (store.folder / "mlflow.db").rename(store.folder / "away.db")
+    found = resolve("hotel", uri=store.uri)
+    assert (found.version, found.digest) == (9, "d9")
+    assert any("going on with what was verified here" in line for line in found.said)
+    with pytest.raises(errors.RegistryError, match="gone"):
+        resolve("hotel/10", uri=store.uri)  # which nobody has used here
+    (store.folder / "mlflow.db").write_bytes(b"no database at all" * 100)
+    assert resolve("hotel@champion", uri=store.uri).version == 9
+
+
+@pytest.mark.parametrize("tag", ["shipworthy.root", "shipworthy.folder", "shipworthy.digest"])
+def test_an_edited_tag_is_no_reason_to_go_on(store: Store, tag: str) -> None:
+    store.promote("hotel", 9)
+    resolve("hotel", uri=store.uri)
+    store.database.execute(
+        "UPDATE model_version_tags SET value = '../../etc' WHERE key = ? AND version = 9", [tag]
+    )
+    with pytest.raises(errors.IntegrityError, match="edited"):
+        resolve("hotel", uri=store.uri)
+
+
+def test_files_that_are_gone_are_said(store: Store) -> None:
+    shutil.rmtree(store.folder / "made/10")
+    with pytest.raises(errors.IntegrityError, match="gone") as caught:
+        resolve("hotel", uri=store.uri)
+    assert "doctor hotel --repair" in caught.value.hint
+
+
+def test_damaged_notes_are_said(tmp_path: Path) -> None:
+    uri = tracking_uri(tmp_path)
+    change_notes(place_of(uri), "hotel", lambda now: now.with_version(1, tmp_path, "d", "r"))
+    path = place_of(uri) / "hotel.json"
     path.write_text('{"versions": ')
     with pytest.raises(errors.RegistryError, match="cannot be read") as caught:
-        resolve("hotel", uri=tracking_uri(tmp_path))
+        resolve("hotel", uri=uri)
     assert caught.value.where == str(path)
 
 
-def test_no_change_of_a_manifest_is_lost_where_many_change_it(tmp_path: Path) -> None:
+def test_no_change_of_the_notes_is_lost_where_many_change_them(tmp_path: Path) -> None:
     def note(first: int) -> None:
         for version in range(first, first + 10):
-            with changed_manifest(tmp_path, "hotel") as entry:
-                entry["versions"][str(version)] = {"artifact": "a", "digest": "d"}
+
+            def add(now: Notes, version: int = version) -> Notes:
+                return now.with_version(version, tmp_path, "d", "r")
+
+            change_notes(tmp_path, "hotel", add)
 
     threads = [threading.Thread(target=note, args=(10 * n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(read_manifest(tmp_path, "hotel")["versions"]) == 40
-    assert [path.name for path in (tmp_path / ".shipworthy" / "registry").iterdir()] == ["hotel.json"]
+    assert len(read_notes(tmp_path, "hotel").versions) == 40
+    assert [path.name for path in tmp_path.iterdir()] == ["hotel.json"]
 
 
 def test_a_server_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,6 +432,8 @@ def test_each_candidate_of_a_race_is_a_child_run_with_its_prompts_difference(tmp
     artifact = tmp_path / "artifact"
     artifact.mkdir()
     (artifact / "program.json").write_text("{}")
+    provenance = {"recipe": {}, "journal": "j", "versions": {"python": "3"}, "git_commit": None}
+    (artifact / "provenance.json").write_text(json.dumps(provenance))
     standing = {"rows": 12, "mean": 0.75, "state": "leads"}
     tried = {"what": "optimizer", "name": "COPRO", "why": "budget", "tried": [{"score": 0.5, "rows": 9}]}
     compiled = SimpleNamespace(
@@ -354,7 +448,7 @@ def test_each_candidate_of_a_race_is_a_child_run_with_its_prompts_difference(tmp
         ),
     )  # fmt: skip
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    parent = Registry(uri).log_compile(compiled, {})  # type: ignore[arg-type]
+    parent = log_compile(Registry(uri), compiled, {})  # type: ignore[arg-type]
     client = MlflowClient(tracking_uri=uri)
     experiment = client.get_run(parent).info.experiment_id
     children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")

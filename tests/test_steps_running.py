@@ -34,8 +34,9 @@ from shipworthy.errors import (
     StepError,
 )
 from shipworthy.lms import Prompt, Usage
-from shipworthy.registry.remote import resolve_remote
-from shipworthy.runtime import load_artifact
+from shipworthy.registry import resolve
+from shipworthy.registry.reading import sealed
+from shipworthy.runtime import load_artifact, root_of
 
 __all__ = ["made"]
 
@@ -346,9 +347,16 @@ class Server(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlparse(self.path)
         at = self.folder / urllib.parse.unquote(url.path).partition("/store/artifacts/")[2]
         if url.path.endswith("/model-versions/get"):
-            tags = {"shipworthy.digest": self.digest, "shipworthy.folder": "artifacts"}
+            tags = sealed(
+                {
+                    "shipworthy.digest": self.digest,
+                    "shipworthy.folder": "artifacts",
+                    "shipworthy.root": root_of(self.folder),
+                }
+            )
             found = [{"key": key, "value": value} for key, value in tags.items()]
-            self.answer(json.dumps({"model_version": {"version": "1", "tags": found}}).encode())
+            version = {"name": "mail", "version": "1", "tags": found}
+            self.answer(json.dumps({"model_version": version}).encode())
         elif url.path.endswith("/get-download-uri"):
             self.answer(json.dumps({"artifact_uri": "mlflow-artifacts:/store"}).encode())
         elif url.query:
@@ -375,7 +383,7 @@ def test_a_tracking_server_gives_the_code_too(
     handler = type("Of", (Server,), {"folder": made.artifact, "digest": made.digest})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        found = resolve_remote("mail", None, 1, uri=f"http://127.0.0.1:{server.server_address[1]}")
+        found = resolve("mail/1", uri=f"http://127.0.0.1:{server.server_address[1]}")
         server.shutdown()
     assert (tmp_path / "cache") in found.artifact.parents
     program = load_artifact(found.artifact, lm=Clerk())
