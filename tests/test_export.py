@@ -19,10 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mail_program import compiled, tools
 from small_project import Hotel, call, hotel, snapshot
+from test_deploy import install
+from uv import find_uv_bin
 
 import shipworthy as sw
 from shipworthy import errors
 from shipworthy.lift import module_source, package_name
+from shipworthy.registry import runtime_wheel
 from shipworthy.runtime import Contract, Field, load_artifact
 from shipworthy.ship.exporting import summary_of
 
@@ -404,6 +407,29 @@ def test_a_version_is_exported_with_its_certificate(
     answer = module.hotel(message="The lamp flickers")
     assert answer.desk == there["output"]["desk"]
     assert answer.confidence == there["confidence"]
+
+
+@pytest.mark.slow
+def test_a_wheel_runs_where_nothing_but_the_lean_half_is(hotel: Hotel, tmp_path: Path) -> None:
+    wheel = Path(call("export", "hotel/1", tmp_path, "--wheel", "--json", cwd=hotel.folder).document["path"])
+    subprocess.run([find_uv_bin(), "venv", "-q", "--python", sys.executable, tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    if failed := install(python, tmp_path, str(wheel), str(runtime_wheel())):
+        pytest.skip(f"the packages of the lean half cannot be had: {failed[-300:]}")
+    code = (
+        "import json, sys; from importlib.util import find_spec; from hotel import hotel; "
+        "answer = hotel(message='The lamp flickers'); "
+        "print(json.dumps([answer.desk, answer.confidence, answer.answered, "
+        "[name for name in ('mlflow', 'dspy', 'pandas', 'sklearn', 'jinja2') if find_spec(name)]]))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rows = b'{"message": "The lamp flickers"}\n'
+    (line,) = call("run", "hotel/1", cwd=hotel.folder, stdin=rows).lines
+    assert json.loads(done.stdout) == [line["output"]["desk"], line["confidence"], line["answered"], []]
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,15 @@ def test_what_functions_import_is_pinned_and_what_it_needs_in_turn(tmp_path: Pat
     assert "dspy" not in {line.partition("==")[0] for line in [*lines, *rest]}
 
 
+def test_a_program_on_a_hosted_lm_takes_along_what_calls_it() -> None:
+    program: Any = SimpleNamespace(code={}, spec=SimpleNamespace(lm=SimpleNamespace(id="hosted/openai/x")))
+    lines, rest = requirements(program, runtime_wheel())
+    assert "dspy" in {line.partition("==")[0] for line in lines}
+    assert "litellm" in {line.partition("==")[0] for line in rest}
+    program.spec.lm.id = LM
+    assert "dspy" not in {line.partition("==")[0] for line in requirements(program, runtime_wheel())[0]}
+
+
 def test_pins_follow_extras_and_markers() -> None:
     assert "uvicorn" not in pinned(["shipworthy"])
     assert {"shipworthy", "numpy", "typing-extensions"} <= set(pinned(["Shipworthy"]))
@@ -260,6 +270,7 @@ def test_many_at_once_fetch_once(cache: Path) -> None:
 @pytest.mark.slow
 def test_the_store_gets_weights_once_whoever_asks(tmp_path: Path, weights: Path) -> None:
     registry = Registry(tracking_uri(tmp_path / "project"))
+    client = registry.client
     assert stored_weights(registry, "hosted/x") is None
     found: list[str | None] = []
     threads = [threading.Thread(target=lambda: found.append(stored_weights(registry, LM))) for _ in range(4)]
@@ -275,7 +286,7 @@ def test_the_store_gets_weights_once_whoever_asks(tmp_path: Path, weights: Path)
     weights.unlink()
     assert stored_weights(registry, LM) == address  # they need not be here any more
     run = address.removeprefix("runs:/").partition("/")[0]
-    registry.client.delete_run(run)
+    client.delete_run(run)
     with pytest.raises(WeightsError, match=r"no weights|cannot be read"):
         stored_weights(registry, LM)
     weights.write_bytes(CONTENT)

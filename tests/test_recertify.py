@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 import dspy
 import numpy as np
@@ -21,6 +22,7 @@ from small_project import PROMPT, Hotel, call, hotel, rows_text
 
 import shipworthy as sw
 from shipworthy.compiler import Compiled, Keep, compile_program, load_source, source_of
+from shipworthy.errors import ArtifactError, IntegrityError
 from shipworthy.lms import (
     Generation,
     Journal,
@@ -33,8 +35,8 @@ from shipworthy.lms import (
     ensure_weights,
     open_lm,
 )
-from shipworthy.registry import Resolved
 from shipworthy.runtime import Progress, read_artifact
+from shipworthy.ship import recertifying
 from shipworthy.ship.recertifying import Before, to_keep
 from shipworthy.ship.reports import write_report
 from shipworthy.ship.rows import read_split
@@ -73,13 +75,12 @@ class Model:
         return [int(hashlib.sha256(word.encode()).hexdigest()[:6], 16) for word in text.split()] or [0]
 
     def score(self, prompt: Prompt, questions: Sequence[Question]) -> list[Scores]:
-        label = "lost" if "where" in prompt.user else "broken" if "crack" in prompt.user else "praise"
         found = []
         for question in questions:
             noise = int(hashlib.sha256(f"{self.id}{prompt.user}".encode()).hexdigest()[:6], 16)
             raw = np.array([((token ^ noise) % 97) / 97 for token in question.tokens])
             if "parcel first" in prompt.system:
-                raw += 3.0 * (np.array(question.tokens) == self.tokenize(f" {label}")[0])
+                raw += 3.0 * (np.array(question.tokens) == self.tokenize(f" {topic(prompt)}")[0])
             found.append(Scores(np.asarray(raw - np.log(np.exp(raw).sum()), np.float32), Usage(9, 5, 1, 1.0)))
         return found
 
@@ -92,10 +93,15 @@ class Model:
         raise AssertionError("no race is run")
 
     def generate(self, prompt: Prompt, *, schema: Any = None, **_: Any) -> Generation:
-        return Generation(json.dumps(dict.fromkeys(schema["properties"])), True, Usage(9, 0, 5, 1.0))
+        said = {name: topic(prompt) if name == "topic" else None for name in schema["properties"]}
+        return Generation(json.dumps(said), True, Usage(9, 0, 5, 1.0))
 
     def close(self) -> None:
         pass
+
+
+def topic(prompt: Prompt) -> str:
+    return "lost" if "where" in prompt.user else "broken" if "crack" in prompt.user else "praise"
 
 
 def topics(n: int = 60) -> list[dict[str, Any]]:
@@ -143,6 +149,17 @@ def test_the_winner_of_a_race_and_the_demos_are_kept_and_heads_are_fitted_anew(t
     assert provenance["kept_from"] == again.kept == kept
     assert "kept: the instruction and 3 demos" in again.notes
     assert "kept_from" not in json.loads((first.artifact / "provenance.json").read_bytes())
+
+
+def test_a_program_that_read_log_probabilities_goes_to_an_lm_that_only_writes(tmp_path: Path) -> None:
+    first = made(tmp_path, Model("local/a"), *RACING)
+    again = made(tmp_path, Model("hosted/b", writes=True), *RACING, keep=first)
+    before, after = (one.program.spec.steps["sort"] for one in (first, again))
+    assert (after.instruction, after.demos) == (before.instruction, before.demos)
+    assert [read.mode for read in after.decide.reads] == ["generated"]  # type: ignore[union-attr]
+    assert again.program(text="where is number 99").topic == "lost"
+    back = made(tmp_path, Model("local/a"), *RACING, keep=again)
+    assert back.digest == first.digest
 
 
 def test_kept_on_the_lm_that_it_was_made_on_it_is_the_same_program(tmp_path: Path) -> None:
@@ -271,7 +288,7 @@ def before(home: Path, recipe: sw.Recipe | None = None) -> Before:
     lm = Recorded(Model("stand-in/a"), Journal(home / "journal.jsonl"))
     found = compile_program(source, train, dev=dev, lm=lm, lm_name="stand-in", out=home / "out")
     write_report(found, home / ".shipworthy")
-    return Before(Resolved("inn", 3, found.artifact, found.digest, ""), True, found.program)
+    return Before("inn", 3, True, found.artifact, found.program)
 
 
 def test_of_a_version_that_was_made_of_what_is_there_is_kept(inn: tuple[Path, Before]) -> None:
@@ -286,13 +303,15 @@ def test_without_the_report_the_artifact_says_what_it_was_made_of(
     home = tmp_path / "inn"
     shutil.copytree(inn[0], home)
     shutil.rmtree(home / ".shipworthy" / "reports")
+    artifact = inn[1].artifact
+    assert artifact is not None
     assert to_keep(inn[1], load_source(home, "inn"), home)[0] is not None
-    provenance = json.loads((inn[1].found.artifact / "provenance.json").read_bytes())
+    provenance = json.loads((artifact / "provenance.json").read_bytes())
     del provenance["made_of"]
     older = tmp_path / "older"
-    shutil.copytree(inn[1].found.artifact, older)
+    shutil.copytree(artifact, older)
     (older / "provenance.json").write_text(json.dumps(provenance))
-    version = replace(inn[1], found=replace(inn[1].found, artifact=older))
+    version = replace(inn[1], artifact=older)
     keep, _, changed = to_keep(version, load_source(home, "inn"), home)
     assert keep is None
     assert "not on record" in changed[0]
@@ -336,6 +355,22 @@ def test_the_level_that_a_version_was_compiled_at_is_found(inn: tuple[Path, Befo
     keep, level, changed = to_keep(version, load_source(home, "inn"), home)
     assert keep is not None
     assert (level, changed) == (2, [])
+
+
+@pytest.mark.parametrize("error", [IntegrityError("its files were altered"), ArtifactError("not JSON")])
+def test_a_champion_that_cannot_be_read_is_no_obstacle(
+    inn: tuple[Path, Before], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def unreadable(*_: Any, **__: Any) -> Any:
+        raise error
+
+    ledger = SimpleNamespace(head=SimpleNamespace(champion=3))
+    monkeypatch.setattr(recertifying, "standing", lambda *_, **__: ledger)
+    monkeypatch.setattr(recertifying, "resolve", unreadable)
+    found = recertifying._before(cast(Any, SimpleNamespace(uri="sqlite:///none")), "inn", Progress())
+    assert (found.version, found.champion, found.program) == (3, True, None)
+    keep, level, changed = to_keep(found, load_source(inn[0], "inn"), inn[0])
+    assert (keep, level, changed) == (None, None, ["the artifact, which cannot be read"])
 
 
 def test_where_the_champion_needs_no_other_lm_there_is_nothing_to_do(inn: tuple[Path, Before]) -> None:
@@ -408,14 +443,21 @@ def test_a_program_goes_to_another_lm_and_back_when_that_one_is_retired(hotel: H
     assert "is compiled on local/" in again.document["reasons"][0]
     assert set(again.document) == set(swapped)
 
-    # That LM is retired: what the champion said is on record, and the way back gives the program of before.
+    # That LM is retired, and a test row is new: the champion's answers to the others are on record. The way
+    # back gives the program of before.
     there.unlink()
+    rows = home / "data" / "hotel" / "test.jsonl"
+    first, *others = rows.read_text().splitlines(keepends=True)
+    row = json.loads(first)
+    rows.write_text("".join([json.dumps({**row, "message": f"Hello! {row['message']}"}) + "\n", *others]))
     back = call("recertify", "hotel", "--lm", "local", "--json", cwd=home)
     assert back.code == 0, back.err
     assert (back.document["version"], back.document["status"]) == (3, "shipped")
     assert back.document["compile"]["digest"] == hotel.shipped.document["compile"]["digest"]
     assert back.document["kept"]["version"] == 2
-    assert any("against the champion, version 2" in reason for reason in back.document["reasons"])
+    (reason,) = [one for one in back.document["reasons"] if "against the champion, version 2" in one]
+    assert "the champion's LM cannot be asked" in reason
+    assert f"cover {len(others)} of {len(others) + 1} rows" in reason
     assert "hotel/3" in str(sw.load("hotel", project=home).version)
 
 

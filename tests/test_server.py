@@ -126,7 +126,7 @@ def test_a_database_is_read_through_mlflows_client_where_there_is_no_server(
     registry = Registry(database)
     registry.client.create_registered_model("bare.ledger")
     for number in range(3):
-        registry.client.create_model_version("bare.ledger", "shipworthy:ledger", tags={"n": str(number)})
+        registry.client.create_model_version("bare.ledger", "shipworthy:///ledger", tags={"n": str(number)})
     assert registry.reader.tail("bare.ledger", 2) == {2: {"n": "1"}, 3: {"n": "2"}}
     assert registry.reader.version("bare.ledger", 4) is None
     assert registry.reader.aliases("nothing") == {}

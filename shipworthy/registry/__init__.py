@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         promote,
         standing,
     )
+    from .packaging import own_packages
     from .reading import Facts, reader_for
     from .registering import certificate_folder, delete_version, register
     from .resolving import Resolved, facts_of, resolve
@@ -60,6 +61,7 @@ _HOMES = {
     "log_comparison": "runs",
     "log_compile": "runs",
     "look_at": "looks",
+    "own_packages": "packaging",
     "parse_name": "local",
     "promote": "moves",
     "prunable": "table",
@@ -104,6 +106,7 @@ __all__ = [
     "log_comparison",
     "log_compile",
     "look_at",
+    "own_packages",
     "parse_name",
     "promote",
     "prunable",

@@ -21,7 +21,7 @@ from .reading import DIGEST_TAG, ROOT_TAG, SEAL_TAG, Reader, reader_for
 from .resolving import artifact_of, facts_of, read_ledger
 from .store import Registry
 
-SOURCE = "shipworthy:ledger"
+SOURCE = "shipworthy:///ledger"
 ATTEMPTS = 8
 PAUSE_S = 0.05
 ROLLBACK_S = 1.0

@@ -80,18 +80,24 @@ def model_arguments(
 def requirements(program: Program, wheel: Path) -> tuple[list[str], list[str]]:
     """The lines of `requirements.txt`, and those of `constraints.txt`, which pin what these need in turn.
 
-    That is what the package needs to run a program, what the program's own functions import, and
-    mlflow, each at the version that is here. MLflow looks at each line of the first file whenever
-    it loads the model, which takes it 10 ms; so all that can stands in the second.
+    That is what the package needs to run a program, what this one needs besides, and mlflow, each at
+    the version that is here. MLflow looks at each line of the first file whenever it loads the model,
+    which takes it 10 ms; so all that can stands in the second.
     """
-    tops = {top for code in program.code.values() for top in packages_of(code)}
-    provided = importlib.metadata.packages_distributions() if tops else {}
-    own = {name for top in tops for name in provided.get(top, ())}
+    own = own_packages(program)
     whole = pinned(["mlflow", PACKAGE, *own])
-    direct = {"mlflow", *map(_normal, own), *_needs(PACKAGE)[1]} & whole.keys()
+    direct = {"mlflow", *own, *_needs(PACKAGE)[1]} & whole.keys()
     lines = [f"{name}=={whole[name]}" for name in sorted(direct)]
     rest = [f"{name}=={version}" for name, version in whole.items() if name not in {PACKAGE, *direct}]
     return [f"./artifacts/{wheel.name}", *lines], rest
+
+
+def own_packages(program: Program) -> list[str]:
+    """Distributions that a program needs besides the lean half: what its functions import, and hosted LMs."""
+    tops = {top for code in program.code.values() for top in packages_of(code)}
+    provided = importlib.metadata.packages_distributions() if tops else {}
+    hosted = {"dspy"} if program.spec.lm is not None and program.spec.lm.id.startswith("hosted/") else set()
+    return sorted({_normal(name) for top in tops for name in provided.get(top, ())} | hosted)
 
 
 def pinned(names: Iterable[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Export: a version, or an artifact, as a folder or as a wheel to install and import.
 
 The folder is the artifact with its certificate beside it; `run` and `load_artifact` take it. The
-wheel is a package that holds the same, and a typed function; it needs the lean half of shipworthy
-and what the program's own functions import.
+wheel is a package that holds the same, and a typed function; it needs the lean half of shipworthy,
+what the program's own functions import, and DSPy where its LM is a hosted one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,12 @@ from ..registry import (
     Resolved,
     certificate_folder,
     facts_of,
+    own_packages,
     tracking_uri,
     wheel_name,
     write_wheel,
 )
-from ..runtime import MANIFEST, Program, check_manifest, load_artifact, packages_of, root_of
+from ..runtime import MANIFEST, Program, check_manifest, load_artifact, root_of
 from .loading import resolve_program
 
 PAGE, FIGURES = "certificate.html", "certificate.json"
@@ -197,7 +198,8 @@ def _as_wheel(found: _Exported, out: Path, name: str, *, force: bool, say: Calla
 
 
 def _metadata(found: _Exported, package: str, version: str) -> str:
-    requires = [_lean(), *_imported(found.program)]
+    own = own_packages(found.program)
+    requires = [_lean(), *(f"{name}=={importlib.metadata.version(name)}" for name in own)]
     head = [
         "Metadata-Version: 2.1",
         f"Name: {package}",
@@ -216,14 +218,6 @@ def _lean() -> str:
     own = importlib.metadata.version("shipworthy").partition("+")[0]
     major, minor = (int(part) for part in re.findall(r"\d+", own)[:2])
     return f"shipworthy>={own},<{major}.{minor + 1}"
-
-
-def _imported(program: Program) -> Sequence[str]:
-    """What the program's own functions import, at the versions that are here."""
-    tops = {top for code in program.code.values() for top in packages_of(code)}
-    provided = importlib.metadata.packages_distributions() if tops else {}
-    names = sorted({name for top in tops for name in provided.get(top, ())})
-    return [f"{name}=={importlib.metadata.version(name)}" for name in names]
 
 
 def _check_free(out: Path, *, force: bool) -> None:

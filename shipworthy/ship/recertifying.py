@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..compiler import Budget, Keep, Source, load_source, made_of
-from ..errors import ArtifactError
+from ..errors import ArtifactError, IntegrityError
 from ..lms import open_lm
-from ..registry import Registry, Resolved, resolve, standing, tracking_uri
+from ..registry import Registry, resolve, standing, tracking_uri
 from ..runtime import Program, Progress, load_artifact
 from .certifying import certify
 from .current import changed_since, compiled_from
@@ -65,8 +65,8 @@ def recertify(
     registry = Registry(tracking_uri(home))
     need_contract(registry, name, source.contract)
     before = _before(registry, name, progress)
-    if why := before.nothing_to_do(wanted, anew):
-        return Recertified(name, before.found.version, "shipped", None, None, why)
+    if (why := before.nothing_to_do(wanted, anew)) and before.version is not None:
+        return Recertified(name, before.version, "shipped", None, None, why)
     keep, level, changed = to_keep(before, source, home)
     keep = None if anew else keep
     progress.say(_words(before, keep, changed, wanted))
@@ -86,19 +86,27 @@ def recertify(
     version, promotion = register_and_promote(
         registry, home, source.contract, compiled, certified, lm=lm, progress=progress
     )
-    kept = compiled.kept or {"digest": before.found.digest, "lm": before.asks, "steps": {}}
     shipped = Shipped(None, compiled, certified, name, version, promotion, home)
-    return Recertified(
-        name, version, shipped.status, shipped, {"version": before.found.version, **kept, "changed": changed}
-    )
+    digest = before.program.digest if before.program is not None else None
+    kept = compiled.kept or {"digest": digest, "lm": before.asks, "steps": {}}
+    kept = {"version": before.version, **kept, "changed": changed}
+    return Recertified(name, version, shipped.status, shipped, kept)
 
 
 @dataclass(frozen=True)
 class Before:
-    """The version to start from: the champion, or else the newest; no `program` where it cannot be read."""
+    """The version to start from: the champion, or else the newest.
 
-    found: Resolved
+    Attributes:
+        version: None where there is no champion, and the newest cannot be read.
+        champion: whether it is that.
+        artifact, program: None where it cannot be read.
+    """
+
+    name: str
+    version: int | None
     champion: bool
+    artifact: Path | None
     program: Program | None
 
     @property
@@ -109,7 +117,7 @@ class Before:
 
     def nothing_to_do(self, wanted: str, anew: bool) -> str:
         """Why the champion may stay as it is on the LM that is wanted, or nothing."""
-        which = f"the champion, {self.found.name}/{self.found.version}"
+        which = f"the champion, {self.name}/{self.version}"
         if not self.champion or self.program is None:
             return ""
         if self.asks == wanted:
@@ -118,22 +126,24 @@ class Before:
 
 
 def _before(registry: Registry, name: str, progress: Progress) -> Before:
-    version = standing(registry, name, say=progress.say).head.champion
-    found = resolve(f"{name}/{version}" if version is not None else name, uri=registry.uri)
-    if version is None:
-        progress.say(f"{name} has no champion: it is compared with its prototype alone")
+    champion = standing(registry, name, say=progress.say).head.champion
+    if champion is None:
+        progress.say(f"{name} has no champion: the new version is compared with the prototype alone")
+    which = name if champion is None else f"{name}/{champion}"
     try:
-        return Before(found, version is not None, load_artifact(found.artifact, root=found.root))
-    except ArtifactError as error:
-        progress.say(f"{name}/{found.version} cannot be read, so nothing of it is kept: {error}")
-        return Before(found, version is not None, None)
+        found = resolve(which, uri=registry.uri)
+        program = load_artifact(found.artifact, root=found.root)
+    except (ArtifactError, IntegrityError) as error:
+        progress.say(f"{which} cannot be read, so nothing of it is kept: {error}")
+        return Before(name, champion, champion is not None, None, None)
+    return Before(name, found.version, champion is not None, found.artifact, program)
 
 
 def to_keep(before: Before, source: Source, home: Path) -> tuple[Keep | None, int | None, list[str]]:
     """What to keep from, the level that the version was compiled at, and what changed since."""
-    if before.program is None:
-        return None, None, ["the artifact"]
-    then = compiled_from(home, source.name, before.found.artifact, before.program.digest)
+    if before.program is None or before.artifact is None:
+        return None, None, ["the artifact, which cannot be read"]
+    then = compiled_from(home, source.name, before.artifact, before.program.digest)
     if then is None:
         return None, None, ["what it was compiled from, which is not on record"]
     reads: dict[str, Any] = {"also": source.labels, "metric": source.recipe.metric}
@@ -150,7 +160,7 @@ def to_keep(before: Before, source: Source, home: Path) -> tuple[Keep | None, in
 
 
 def _words(before: Before, keep: Keep | None, changed: list[str], wanted: str) -> str:
-    which = f"{before.found.name}/{before.found.version}"
+    which = f"{before.name}/{before.version}" if before.version is not None else before.name
     if keep is not None:
         return f"compiling {which} again on {wanted}; what holds on any LM is kept"
     if changed:
