@@ -46,6 +46,7 @@ from shipworthy.registry import (
     versions,
 )
 from shipworthy.registry.reading import sealed
+from shipworthy.registry.registering import model_of
 from shipworthy.runtime import load_artifact
 
 PARTS = ("races", "races-postgresql", "kills", "register", "start", "versions")
@@ -383,12 +384,14 @@ def quantile(values: list[float], q: float) -> float:
 def copy_versions(registry: Registry, name: str, source: int, count: int) -> None:
     """More versions of the same model as `source`, each with its own number in a tag."""
     facts = facts_of(registry.reader, name, source)
-    model = registry.client.get_model_version(name, str(source)).source
+    model = registry.client.get_model_version(name, str(source))
     for number in range(count):
         tags = {key: value for key, value in facts.tags.items() if key != "shipworthy.seal"}
         tags["shipworthy.copy"] = str(number)
         with registry.pointed():
-            registry.client.create_model_version(name, model, run_id=facts.run, tags=sealed(tags))
+            registry.client.create_model_version(
+                name, model.source, run_id=facts.run, tags=sealed(tags), model_id=model_of(model)
+            )
 
 
 def as_compiled(registry: Registry, home: Path, name: str) -> tuple[Any, Path, str]:

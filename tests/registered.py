@@ -9,6 +9,7 @@ from typing import Any
 
 from shipworthy.registry import Registry, reader_for
 from shipworthy.registry.reading import sealed
+from shipworthy.registry.registering import model_of
 
 
 def copy_versions(registry: Registry, name: str, source: int, count: int) -> list[int]:
@@ -23,7 +24,7 @@ def copy_versions(registry: Registry, name: str, source: int, count: int) -> lis
         tags["shipworthy.copy"] = str(number)
         with registry.pointed():
             version = registry.client.create_model_version(
-                name, model.source, run_id=facts.run, tags=sealed(tags)
+                name, model.source, run_id=facts.run, tags=sealed(tags), model_id=model_of(model)
             )
         made.append(int(version.version))
     return made
