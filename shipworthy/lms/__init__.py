@@ -12,26 +12,14 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy
 
 if TYPE_CHECKING:
-    from .base import (
-        LM,
-        Blank,
-        Chosen,
-        Embedding,
-        Embeds,
-        Generation,
-        Prompt,
-        Question,
-        Scores,
-        States,
-        Token,
-        Usage,
-    )
+    from .base import LM, Blank, Chosen, Embedding, Embeds, Generation, Question, Scores, States, Token, Usage
     from .cache import cache_folder
     from .deadlines import check_deadline, deadline, past_deadline, time_left
     from .dspy_import import import_dspy
     from .hosted_errors import translated
     from .journal import Journal
     from .open import open_lm
+    from .prompt import Prompt
     from .recorded import Recorded, tallied
     from .retries import PATIENCE, Retries
     from .weights import (
@@ -53,7 +41,7 @@ _HOMES = {
     "Journal": "journal",
     "LM": "base",
     "PATIENCE": "retries",
-    "Prompt": "base",
+    "Prompt": "prompt",
     "Question": "base",
     "Recorded": "recorded",
     "Retries": "retries",

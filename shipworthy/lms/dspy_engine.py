@@ -19,9 +19,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from ..errors import ContextLengthError, InputError, LMError, ShipworthyError
-from .base import LM, Generation, Prompt
+from .base import LM, Generation
 from .dspy_import import import_dspy
 from .open import open_lm
+from .prompt import Prompt
 
 MAX_TOKENS = 1024
 """Where a request names no limit."""

@@ -32,11 +32,12 @@ from numpy.typing import NDArray
 
 from ..errors import ContextLengthError, LMError, StorageError
 from ..examples import digest_of
-from .base import Blank, Chosen, Embedding, Generation, Prompt, Question, Scores, States, Usage
+from .base import Blank, Chosen, Embedding, Generation, Question, Scores, States, Usage
 from .cache import cache_folder
 from .choosing import likeliest
 from .deadlines import check_deadline, time_left
 from .llama_server import Gives, LlamaServer
+from .prompt import Prompt
 from .weights import file_sha256, remember_weights
 
 CONTEXT = 8192

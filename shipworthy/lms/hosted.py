@@ -22,10 +22,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import LMError, OutputError
-from .base import Blank, Chosen, Generation, Prompt, Question, Scores, States, Token, Usage
+from .base import Blank, Chosen, Generation, Question, Scores, States, Token, Usage
 from .dspy_import import import_dspy
 from .hosted_errors import ERRORS, translated
 from .hosted_transport import ToDeadline
+from .prompt import Prompt
 from .retries import PATIENCE, Retries
 
 CONTEXT = 128_000

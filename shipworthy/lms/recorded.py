@@ -18,21 +18,9 @@ import numpy as np
 
 from ..errors import LMError
 from ..examples import digest_of
-from .base import (
-    LM,
-    Blank,
-    Chosen,
-    Embedding,
-    Embeds,
-    Generation,
-    Prompt,
-    Question,
-    Scores,
-    States,
-    Token,
-    Usage,
-)
+from .base import LM, Blank, Chosen, Embedding, Embeds, Generation, Question, Scores, States, Token, Usage
 from .journal import Journal
+from .prompt import Prompt
 
 
 @dataclass

@@ -13,10 +13,11 @@ from ..lazy import lazy
 
 if TYPE_CHECKING:
     from .admission import Admission
+    from .answer import Answer, StepTrace
     from .artifact import MANIFEST, check_manifest, read_artifact, read_code_of, root_of, write_artifact
     from .conditions import both, condition, holds, needs_of, read_by
     from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
-    from .executor import Answer, StepTrace, read_features, reading_mode, run_step, student_text, wire_schema
+    from .executor import read_features, reading_mode, run_step, student_text, wire_schema
     from .flow import Flow, ReadyStep
     from .functions import Function, function_contract, load_function, packages_of, read_code
     from .lines import error_line, line_of
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Admission": "admission",
-    "Answer": "executor",
+    "Answer": "answer",
     "Code": "spec",
     "Contract": "contract",
     "Decide": "spec",
@@ -83,7 +84,7 @@ _HOMES = {
     "STANDING_HEADERS": "progress",
     "SpanSpec": "spec",
     "StepSpec": "spec",
-    "StepTrace": "executor",
+    "StepTrace": "answer",
     "StudentHead": "readout",
     "Tagger": "tagger",
     "Tfidf": "tfidf",

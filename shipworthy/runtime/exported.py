@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .answer import Answer
 from .contract import plain_value
-from .executor import Answer
 from .program import Program, load_artifact
 
 

@@ -7,14 +7,16 @@ step starts as soon as what it reads is there, on threads that end with the row.
 from __future__ import annotations
 
 import contextvars
+import functools
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArtifactError, OutputError, RowInputError, ShipworthyError
+from .answer import StepTrace
 from .conditions import holds, needs_of
 from .contract import Contract, plain_value, value_text
 from .readout import Heads
@@ -22,7 +24,6 @@ from .spec import Code, ProgramSpec, StepSpec
 
 if TYPE_CHECKING:
     from ..lms import LM
-    from .executor import StepTrace
     from .functions import Function
 
 WITHOUT_LM = 4
@@ -99,7 +100,7 @@ class Flow:
     def _run(self, name: str, row: _Row, lm: LM | None) -> StepTrace | None:
         step = self._steps[name]
         if self._alone:  # its inputs are the program's, which were read as such
-            return step.ask(row.values, lm)
+            return step.ask(lm, row.values)
         return step.run(row.values, lm)
 
     def _run_at_once(self, row: _Row, lm: LM | None, workers: int) -> None:
@@ -218,7 +219,7 @@ class ReadyStep:
         try:
             given = self.given(values)
             if self._function is None:
-                return self.ask(given, lm)
+                return self.ask(lm, given)
             return self._computed(self._function, given)
         except ShipworthyError as error:
             step = f"step {self.name!r}"
@@ -226,16 +227,12 @@ class ReadyStep:
                 error.where = f"{step}, {error.where}" if error.where else step
             raise
 
-    def ask(self, given: Mapping[str, Any], lm: LM | None) -> StepTrace:
-        """Run one that is no function on its own typed inputs.
+    @functools.cached_property
+    def ask(self) -> Callable[[LM | None, Mapping[str, Any]], StepTrace]:
+        """`run_step` of this step, if it is no function; imported at the first call, not by loading."""
+        from .executor import run_step
 
-        Raises:
-            RowError: it cannot be run on this row.
-            LMError: the LM fails.
-        """
-        from .executor import run_step  # what a program is loaded for, and not needed to load it
-
-        return run_step(self.name, self.spec, self.heads, lm, given)
+        return functools.partial(run_step, self.name, self.spec, self.heads)
 
     def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What it reads of a row's values, by its own names and with its own types.
@@ -266,8 +263,6 @@ class ReadyStep:
         return found
 
     def _computed(self, function: Function, given: Mapping[str, Any]) -> StepTrace:
-        from .executor import StepTrace
-
         begun = time.perf_counter()
         outputs = function(given)
         return StepTrace(

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import ShipworthyError
+from .answer import Answer
 from .contract import plain_value
-from .executor import Answer
 from .parallel import Outcome
 
 

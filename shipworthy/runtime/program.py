@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import ArtifactError, RowError, RowInputError, ShipworthyError, StorageError
 from ..examples import atomic_write, digest_of
 from ..lms import cache_folder, deadline
+from .answer import Answer
 from .artifact import read_artifact, read_code_of
 from .contract import Contract, Field, says_nothing
 from .flow import Flow
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import dspy
 
     from ..lms import LM
-    from .executor import Answer
     from .parallel import Outcome
 
 PROBE_TOLERANCE = 0.02
@@ -92,10 +92,10 @@ class Program:
         """The LM, opened if it is not yet; None for a program that needs none."""
         if self.spec.lm is None:
             return None
-        from ..lms import open_lm
-
         with self._lock:
             if self._lm is None:
+                from ..lms import open_lm
+
                 lm = open_lm(self.spec.lm.source)
                 if lm.id != self.spec.lm.id:
                     raise ArtifactError(
@@ -138,8 +138,6 @@ class Program:
             RowError: this row cannot be answered.
             LMError: the LM fails.
         """
-        from .executor import Answer
-
         values: dict[str, Any] = self.contract.read_inputs(row)
         lm = self.lm  # opened, if need be, before the row's time begins
         with deadline(deadline_s):

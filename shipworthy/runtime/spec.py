@@ -10,14 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from ..examples import digest_of
+from ..lms import Prompt
 from .contract import Contract, value_text
 from .data import Data
-
-if TYPE_CHECKING:
-    from ..lms import Prompt
 
 FORMAT = 1
 
@@ -44,8 +42,6 @@ class PromptSpec(Data):
 
     def fill(self, inputs: Mapping[str, Any]) -> Prompt:
         """The prompt of one row. Where its lead ends depends on the row alone, never on other calls."""
-        from ..lms import Prompt
-
         first, *others = self.slots
         lead, user = first.before, f" {value_text(inputs[first.input])}"
         if others and first.repeated and value_digest(inputs[first.input]) in first.repeated:
