@@ -33,7 +33,7 @@ def versions(name: str, as_json: bool) -> int:
                 str(one["version"]),
                 ", ".join(one["aliases"]),
                 one["created"][:16].replace("T", " "),
-                (one["lm"] or "none")[:24],
+                (one["lm_name"] or one["lm"] or "none")[-28:],
                 percent(one["score"]),
                 interval,
                 tokens,

@@ -17,7 +17,7 @@ from .resolving import programs, read_ledger
 def versions(uri: str, name: str) -> list[dict[str, Any]]:
     """Every version of a program, the newest first, as JSON.
 
-    Each has `version`, `aliases`, `created` (ISO 8601, UTC), `lm`, `score`, `ci`, `rows`, `verdict`,
+    Each has `version`, `aliases`, `created` (ISO 8601, UTC), `lm` (its id), `lm_name`, `score`, `ci`, `rows`, `verdict`,
     `usd_per_call`, `tokens_per_call`, `ms_p50`, `digest`, `quick`, and `problem`, which is null or says
     what is wrong with it. What is not known is null.
 
@@ -106,6 +106,7 @@ def _row(facts: Facts, names: list[str], aliases: Mapping[str, int], champion: i
         "aliases": names,
         "created": made.isoformat(timespec="seconds"),
         "lm": tags.get(f"{OURS}lm"),
+        "lm_name": tags.get(f"{OURS}lm_name"),
         "score": _number(tags, "score"),
         "ci": None if low is None or high is None else [low, high],
         "rows": _number(tags, "rows"),
