@@ -16,6 +16,7 @@ from small_project import CANARY, MESSAGES, Hotel, call, hotel, plain_environmen
 
 import shipworthy as sw
 from shipworthy import errors
+from shipworthy.examples import digest_of
 from shipworthy.registry import Registry, log_compile, parse_name, resolve, tracking_uri, versions
 from shipworthy.registry.ledger import Head, tags_of
 from shipworthy.registry.local import Notes, change_notes, database_folder, place_of, read_notes
@@ -292,6 +293,11 @@ CREATE TABLE registered_model_aliases (name TEXT, alias TEXT, version INTEGER,
 """Of MLflow's tables what is read; that they are so is shown by all tests on a real MLflow."""
 
 
+def hash_of(kind: str, number: int) -> str:
+    """What stands for a sha256."""
+    return digest_of(f"{kind} {number}")
+
+
 class Store:
     """A database as MLflow lays it out, filled by hand."""
 
@@ -318,7 +324,7 @@ class Store:
         folder = self.folder / f"made/{number}"
         (folder / "program").mkdir(parents=True)
         (folder / "program" / "manifest.json").write_text("{}")
-        tags = {f"shipworthy.{key}": f"{key[0]}{number}" for key in ("digest", "root")}
+        tags = {f"shipworthy.{key}": hash_of(key, number) for key in ("digest", "root")}
         tags["shipworthy.folder"] = "program"
         self.version(name, number, sealed(tags), str(folder))
 
@@ -338,7 +344,8 @@ def store(tmp_path: Path) -> Store:
 
 def test_resolving_by_alias_version_and_neither(store: Store) -> None:
     newest = resolve("hotel", uri=store.uri)
-    assert (newest.version, newest.digest, newest.root) == (10, "d10", "r10")
+    assert (newest.version, newest.digest) == (10, hash_of("digest", 10))
+    assert newest.root == hash_of("root", 10)
     assert newest.artifact == store.folder / "made/10/program"
     assert any("no champion" in line for line in newest.said)
     store.promote("hotel", 9)
@@ -363,12 +370,23 @@ def test_a_database_that_is_gone_or_locked_does_not_stop_what_was_verified(store
     store.database.close()
     (store.folder / "mlflow.db").rename(store.folder / "away.db")
     found = resolve("hotel", uri=store.uri)
-    assert (found.version, found.digest) == (9, "d9")
+    assert (found.version, found.digest) == (9, hash_of("digest", 9))
     assert any("going on with what was verified here" in line for line in found.said)
     with pytest.raises(errors.RegistryError, match="gone"):
         resolve("hotel/10", uri=store.uri)  # which nobody has used here
     (store.folder / "mlflow.db").write_bytes(b"no database at all" * 100)
     assert resolve("hotel@champion", uri=store.uri).version == 9
+
+
+@pytest.mark.parametrize("tag", ["shipworthy.root", "shipworthy.folder", "shipworthy.digest"])
+def test_tags_that_would_lead_elsewhere_are_refused_though_their_seal_is_right(
+    store: Store, tag: str
+) -> None:
+    tags = {f"shipworthy.{key}": hash_of(key, 11) for key in ("digest", "root")}
+    tags |= {"shipworthy.folder": "program", tag: "../../outside"}
+    store.version("hotel", 11, sealed(tags), str(store.folder))
+    with pytest.raises(errors.IntegrityError, match="none that shipworthy writes"):
+        resolve("hotel/11", uri=store.uri)
 
 
 @pytest.mark.parametrize("tag", ["shipworthy.root", "shipworthy.folder", "shipworthy.digest"])

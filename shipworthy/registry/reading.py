@@ -6,6 +6,7 @@ starts in milliseconds; any other store is read through MLflow's own client.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import urlparse
 
 from ..errors import IntegrityError, NotFoundError
 from ..examples import canonical_json, digest_of
+from ..runtime import is_inside
 from .local import local_path
 
 OURS = "shipworthy."
@@ -21,6 +23,7 @@ SEAL_TAG = "shipworthy.seal"
 DIGEST_TAG = "shipworthy.digest"
 ROOT_TAG = "shipworthy.root"
 FOLDER_TAG = "shipworthy.folder"
+HASH = re.compile("[0-9a-f]{64}")
 Tags = Mapping[str, str]
 
 
@@ -60,6 +63,14 @@ class Facts:
             raise IntegrityError(
                 f"a tag of {self.place} was edited after it was registered",
                 hint="put it back, or use another version; `shipworthy doctor` says what is wrong",
+                where=self.place,
+            )
+        # They become names of files and folders here, so only what can be none elsewhere is taken.
+        hashes = (self.tags.get(tag, "") for tag in (DIGEST_TAG, ROOT_TAG))
+        if not (all(map(HASH.fullmatch, hashes)) and is_inside(self.tags.get(FOLDER_TAG, ""))):
+            raise IntegrityError(
+                f"the tags of {self.place} are none that shipworthy writes",
+                hint="use another version; `shipworthy doctor` says what is wrong",
                 where=self.place,
             )
         return self

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Read,
         SpanSpec,
         StepSpec,
+        is_inside,
         value_digest,
     )
     from .tagger import OUTSIDE, Found, Tagger, tags_for, word_features, words_of
@@ -96,6 +97,7 @@ _HOMES = {
     "error_line": "lines",
     "function_contract": "functions",
     "holds": "conditions",
+    "is_inside": "spec",
     "label_text": "contract",
     "line_of": "lines",
     "load_artifact": "program",
@@ -181,6 +183,7 @@ __all__ = [
     "error_line",
     "function_contract",
     "holds",
+    "is_inside",
     "label_text",
     "line_of",
     "load_artifact",

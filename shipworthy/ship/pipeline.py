@@ -23,7 +23,7 @@ from ..compiler import (
     load_source,
     source_of,
 )
-from ..errors import ExamplesError, InputError, NameTakenError
+from ..errors import ConflictError, ExamplesError, InputError, NameTakenError
 from ..examples import atomic_write, load_table, rows_digest
 from ..lift import (
     find_project,
@@ -334,8 +334,9 @@ def register_and_promote(
 ) -> tuple[int, Promotion]:
     """Make what was certified a version, and the champion if its evidence holds.
 
+    Where somebody else moves the champion meanwhile, the version is held, and the reasons name who.
+
     Raises:
-        ConflictError: somebody else moved the champion meanwhile; the version is registered.
         RegistryError: MLflow fails.
     """
     progress.say("registering the version in MLflow")
@@ -347,7 +348,13 @@ def register_and_promote(
         certificate_run=certified.run,
     )
     seen = standing(registry, compiled.name, say=progress.say).head
-    return version, promote_seen(registry, home, compiled.name, version, seen, lm=lm, progress=progress)
+    try:
+        done = promote_seen(registry, home, compiled.name, version, seen, lm=lm, progress=progress)
+    except ConflictError as error:
+        done = Promotion(
+            compiled.name, seen.champion, version, certified.verdict, (error.message,), moved=False
+        )
+    return version, done
 
 
 def with_options(recipe: Recipe, level: int | None, budget: Budget | str | None) -> Recipe:
