@@ -27,6 +27,7 @@ from shipworthy.registry import (
 )
 from shipworthy.registry.local import place_of, read_notes
 from shipworthy.registry.moves import append, entry_data
+from shipworthy.ship import pipeline
 
 __all__ = ["hotel"]
 
@@ -139,6 +140,20 @@ def test_who_weighed_the_evidence_before_another_moved_is_told_who(inn: Inn) -> 
     with pytest.raises(errors.ConflictError, match=r"promote to version 2 by .* was first") as caught:
         promote(inn.registry, "hotel", 3, FORCED, seen=seen)
     assert caught.value.exit_code == 1
+    assert inn.champion() == 2
+
+
+def test_ship_holds_what_came_second_and_says_who_was_first(
+    inn: Inn, hotel: Hotel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if hotel.shipped.document["verdict"] != "pass":
+        pytest.skip("the hotel does not pass on this machine, so that nothing is promoted")
+    seen = standing(inn.registry, "hotel")
+    force(inn, 2)
+    monkeypatch.setattr(pipeline, "standing", lambda *_, **__: seen)
+    done = call("ship", "hotel", "--json", cwd=inn.folder)  # all calls are in its journal
+    assert (done.code, done.document["status"], done.document["version"]) == (1, "held", 5)
+    assert "to version 2" in done.document["reasons"][-1]
     assert inn.champion() == 2
 
 

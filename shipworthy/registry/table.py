@@ -18,8 +18,8 @@ def versions(uri: str, name: str) -> list[dict[str, Any]]:
     """Every version of a program, the newest first, as JSON.
 
     Each has `version`, `aliases`, `created` (ISO 8601, UTC), `lm` (its id), `lm_name`, `score`, `ci`,
-    `rows`, `verdict`, `usd_per_call`, `tokens_per_call`, `ms_p50`, `digest`, `quick`, and `problem`, which is null or says
-    what is wrong with it. What is not known is null.
+    `rows`, `verdict`, `usd_per_call`, `tokens_per_call`, `ms_p50`, `digest`, `quick`, and `problem`,
+    which is null or says what is wrong with it. What is not known is null.
 
     Raises:
         NotFoundError: there is no such program.
