@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -397,6 +398,25 @@ def test_another_tools_version_is_listed_and_not_touched(inn: Inn) -> None:
     assert "not made by shipworthy" in done.document["error"]["message"]
     assert "not made by shipworthy" in sw.versions("hotel", project=inn.folder)[0]["problem"]
     assert 5 in sw.prune("hotel", project=inn.folder, keep=0).kept
+
+
+def test_a_database_that_takes_no_more_stops_a_promotion_and_nothing_else(
+    inn: Inn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(inn.folder / "mlflow.db") as database:  # as a full disk would
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON model_versions "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    done = call("promote", "hotel/2", "--force", "a test", "--json", cwd=inn.folder)
+    assert (done.code, done.document["error"]["type"]) == (3, "RegistryError")
+    assert "disk is full" in done.document["error"]["message"]
+    assert "Traceback" not in capfd.readouterr().err + done.err
+    assert inn.champion() == 1
+    with sqlite3.connect(inn.folder / "mlflow.db") as database:
+        database.execute("DROP TRIGGER full")
+    assert call("promote", "hotel/2", "--force", "a test", cwd=inn.folder).code == 0
+    assert inn.champion() == 2
 
 
 # Clean-up --------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ from .store import Registry
 SOURCE = "shipworthy:///ledger"
 ATTEMPTS = 8
 PAUSE_S = 0.05
+BUSY = ("Giving up after", "locked", "IntegrityError")
+"""How MLflow and its databases say that others write at the same moment."""
 ROLLBACK_S = 1.0
 """Seconds that a rollback waits for a server before it goes by what is known here."""
 
@@ -241,6 +243,8 @@ def append(registry: Registry, name: str, data: Mapping[str, Any], *, since: Hea
             break
         except RegistryError as error:  # MLflow itself tries three times to find a free number
             problem = error
+            if not any(word in error.message for word in BUSY):
+                break
             time.sleep(PAUSE_S * (attempt + 1))
     ledger = fold(registry.reader.tail(model, base.number).items(), name=name, since=base)
     outcome = ledger.outcome(str(data["id"]))

@@ -47,8 +47,9 @@ class Registry:
             raise MissingExtraError("compile", "mlflow") from error
         # By default MLflow waits minutes for a server that is down.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        # What it logs of errors, tracebacks included, is raised as well.
         for noisy in ("alembic", "mlflow"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)
         self.mlflow = mlflow
         with self.errors(), self.alone():
             self._prepare()
@@ -157,10 +158,18 @@ class Registry:
             if missing and getattr(error, "error_code", "") in MISSING:
                 return
             raise RegistryError(
-                f"MLflow: {str(error).strip().splitlines()[0][:300]}",
+                f"MLflow: {_told(error)}",
                 hint="check MLFLOW_TRACKING_URI, free space and permissions",
                 where=without_password(self.uri),
             ) from error
+
+
+def _told(error: BaseException) -> str:
+    """The line of an error that says what is the matter."""
+    lines = [
+        line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result of")
+    ]
+    return lines[0][:300] if lines else type(error).__name__
 
 
 def this_process() -> str:
