@@ -405,8 +405,7 @@ def test_a_database_that_takes_no_more_stops_a_promotion_and_nothing_else(
 ) -> None:
     with sqlite3.connect(inn.folder / "mlflow.db") as database:
         database.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON model_versions "
-            "BEGIN SELECT RAISE(ABORT, 'no more'); END"
+            "CREATE TRIGGER full BEFORE INSERT ON model_versions BEGIN SELECT RAISE(ABORT, 'no more'); END"
         )
     done = call("promote", "hotel/2", "--force", "a test", "--json", cwd=inn.folder)
     assert (done.code, done.document["error"]["type"]) == (3, "RegistryError")

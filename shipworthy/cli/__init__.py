@@ -67,18 +67,22 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 1
     except Exception as error:  # a fault of ours: it is shown whole, and keeps the command line's contract
-        traceback.print_exc()
+        sys.stderr.write(_redacted(traceback.format_exc()))
         print_error(_fault(error), as_json=as_json)
         return 3
 
 
-def _fault(error: Exception) -> dict[str, str]:
+def _redacted(text: str) -> str:
     from ..examples import redact
 
+    return redact(text)
+
+
+def _fault(error: Exception) -> dict[str, str]:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return {
         "type": "InternalError",
-        "message": redact(f"{type(error).__name__}: {error}"),
+        "message": _redacted(f"{type(error).__name__}: {error}"),
         "hint": "this is a fault of shipworthy; please report it with the lines above",
         "where": f"{frame.filename}:{frame.lineno}",
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, OutsideError
-from ..examples import folder_lock, rows_digest
+from ..examples import folder_lock, redact_value, rows_digest
 from ..lms import Recorded
 from ..runtime import LMSpec, Program, ProgramSpec, Progress, load_artifact, plain_value, write_artifact
 from ..scoring import metric_named
@@ -142,7 +142,7 @@ def compile_program(
         probes=whole.probes,
         code=whole.code,
         provenance={
-            "recipe": recipe.as_json(),
+            "recipe": redact_value(recipe.as_json()),
             "seed": seed,
             "data": {
                 "train": rows_digest(plain_value(list(train))),
@@ -152,7 +152,7 @@ def compile_program(
             "lm": lm.id,
             "journal": lm.journal.digest,
             "dev": whole.dev,
-            "races": whole.races,
+            "races": redact_value(whole.races),
             "versions": _versions(),
             "made_of": made_from,
             **({"kept_from": kept} if kept is not None else {}),

@@ -8,11 +8,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import ArtifactError, ConflictError, IntegrityError
 from ..examples import atomic_folder
-from ..runtime import check_manifest
+from ..runtime import MANIFEST, check_manifest
+from ..runtime.artifact import FILES
 from .ledger import SUFFIX, Ledger, fold
 from .local import CHAMPION, change_notes, read_notes
 from .moves import Evidence, append, entry_data, follow, standing
@@ -175,7 +177,7 @@ def _artifact(registry: Registry, facts: Facts, repair: bool) -> Iterator[Proble
         problem = error
     repaired = None
     kept = registry.place / "kept" / root
-    if repair:
+    if repair and _only_artifact(folder):
         try:
             check_manifest(kept, root=root)
             with atomic_folder(folder) as temporary:
@@ -185,6 +187,11 @@ def _artifact(registry: Registry, facts: Facts, repair: bool) -> Iterator[Proble
             repaired = None
     hint = f"restore {facts.tags[FOLDER_TAG]} from a backup, or `shipworthy ship {facts.name}` again"
     yield Problem("artifact", facts.place, str(problem), hint, repaired)
+
+
+def _only_artifact(folder: Path) -> bool:
+    """Whether nothing else lies there: an edited location may name any folder, which is then left alone."""
+    return not folder.exists() or {path.name for path in folder.iterdir()} <= {*FILES, MANIFEST, "code"}
 
 
 def _left_behind(registry: Registry, name: str, repair: bool) -> Iterator[Problem]:

@@ -27,6 +27,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 SPEC = re.compile(r"(?P<name>[^@/]+)(?:@(?P<alias>[A-Za-z][\w-]*)|/(?P<version>[1-9]\d*))?")
 UNADDRESSABLE = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 CHAMPION = "champion"
+CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD")
 
 
 def parse_name(text: str) -> tuple[str, str | None, int | None]:
@@ -67,11 +68,21 @@ def tracking_uri(project: Path | None) -> str:
                 where=str(project),
             )
         return f"sqlite:///{path}"
-    if urlparse(uri).scheme in ("", "file"):
+    try:
+        scheme = urlparse(uri).scheme
+        if scheme in ("http", "https"):
+            _ = urlparse(uri).port
+    except ValueError as error:
+        raise RegistryError(
+            "MLFLOW_TRACKING_URI is no address",
+            hint="in a password, write / as %2F, # as %23, ? as %3F, @ as %40, [ as %5B",
+            where=shown_address(uri),
+        ) from error
+    if scheme in ("", "file"):
         raise RegistryError(
             "MLflow's file store is not supported: it loses updates and tears reads",
             hint="set MLFLOW_TRACKING_URI to sqlite:////path/mlflow.db or to a server",
-            where=uri,
+            where=shown_address(uri),
         )
     return uri
 
@@ -104,9 +115,35 @@ def local_path(location: str) -> Path | None:
 
 
 def without_password(uri: str) -> str:
-    """The address without user and password, fit for messages."""
+    """The address without user and password."""
     parts = urlsplit(uri)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
+
+
+def shown_address(uri: str) -> str:
+    """The address as messages may show it: nothing before an @, and nothing behind a question mark.
+
+    A password with a stray / or # in it is no part of the host by the rules of addresses, and a
+    database's address may have one among its parameters; so more is left out than has to be.
+    """
+    scheme, colon, rest = uri.partition("://")
+    if not colon or rest.startswith("/"):
+        return uri.partition("?")[0]
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+def without_credentials(text: str, uri: str) -> str:
+    """What another library says, without the credentials of this address and of MLflow's variables."""
+    from ..examples import redact
+
+    rest = uri.partition("://")[2]
+    before = "" if rest.startswith("/") else rest.rpartition("@")[0]
+    given = [before, before.partition(":")[2]]
+    given += [os.environ.get(name, "") for name in CREDENTIALS]
+    for one in given:
+        for form in {one, unquote(one)} - {""}:
+            text = text.replace(form, "…")
+    return redact(text)
 
 
 def place_of(uri: str) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConflictError, IntegrityError, MissingExtraError, NotFoundError, RegistryError
+from ..examples import redact, redact_value
 from ..runtime import check_manifest
 from .ledger import SUFFIX, Entry, Head, Ledger, fold, tags_of
 from .local import CHAMPION, Notes, change_notes, keep_copy, place_of, read_notes
@@ -175,9 +176,9 @@ def entry_data(name: str, kind: str, to: int | None, evidence: Evidence, *, seen
         "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         "who": f"{getpass.getuser()}@{socket.gethostname()}",
         "verdict": evidence.verdict,
-        "reasons": list(evidence.reasons),
+        "reasons": redact_value(list(evidence.reasons)),
         "evidence": dict(evidence.found or {}),
-        "forced": evidence.forced,
+        "forced": evidence.forced and redact(evidence.forced),
     }
 
 

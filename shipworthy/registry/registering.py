@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 import warnings
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import IntegrityError, NotFoundError
-from ..examples import atomic_folder, digest_of
+from ..examples import atomic_folder, digest_of, redact
 from ..runtime import Contract, root_of
 from .local import change_notes, local_path
 from .packaging import model_arguments
@@ -25,9 +26,14 @@ if TYPE_CHECKING:
 
 CERTIFICATE = "certificate.json"
 ROWS = "rows.jsonl"
+PAGE = "certificate.html"
 CERTIFICATE_TAG = "shipworthy.certificate_sha256"
 ROWS_TAG = "shipworthy.rows_sha256"
+PAGE_TAG = "shipworthy.page_sha256"
+PARTS = {CERTIFICATE: CERTIFICATE_TAG, ROWS: ROWS_TAG, PAGE: PAGE_TAG}
 CERTIFICATE_RUN_TAG = "shipworthy.certificate_run"
+MODEL_ID = re.compile("m-[0-9a-f]{32}")
+"""What MLflow calls a logged model."""
 
 
 def register(
@@ -50,8 +56,7 @@ def register(
         FOLDER_TAG: f"artifacts/{compiled.artifact.name}",
         "shipworthy.contract": contract.digest,
         CERTIFICATE_RUN_TAG: certificate_run,
-        CERTIFICATE_TAG: digest_of((certificate / CERTIFICATE).read_bytes()),
-        ROWS_TAG: digest_of((certificate / ROWS).read_bytes()),
+        **{tag: digest_of((certificate / file).read_bytes()) for file, tag in PARTS.items()},
         **_searchable(compiled, data),
     }
     mlflow, lm = registry.mlflow, compiled.program.spec.lm
@@ -116,7 +121,8 @@ def certificate_folder(registry: Registry, facts: Facts) -> Path:
                     where=facts.place,
                 )
             with atomic_folder(folder) as target:
-                shutil.copytree(found, target, dirs_exist_ok=True)
+                for file in PARTS:  # what else lies there was not verified
+                    shutil.copyfile(Path(found) / file, target / file)
     return folder
 
 
@@ -144,14 +150,14 @@ def delete_model(registry: Registry, model_id: str) -> None:
     location = registry.client.get_logged_model(model_id).artifact_location
     registry.client.delete_logged_model(model_id)
     folder = local_path(location)
-    if folder is not None and folder.name == "artifacts" and folder.parent.name == model_id:
+    ours = MODEL_ID.fullmatch(model_id) is not None  # else an edited database could name any folder
+    if ours and folder is not None and folder.name == "artifacts" and folder.parent.name == model_id:
         shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 def _is_that_of(facts: Facts, folder: Path) -> bool:
-    wanted = {CERTIFICATE: CERTIFICATE_TAG, ROWS: ROWS_TAG}
     try:
-        return all(digest_of((folder / file).read_bytes()) == facts.tags[tag] for file, tag in wanted.items())
+        return all(digest_of((folder / file).read_bytes()) == facts.tags[tag] for file, tag in PARTS.items())
     except OSError:
         return False
 
@@ -181,7 +187,7 @@ def _searchable(compiled: Compiled, certificate: Mapping[str, Any]) -> dict[str,
             usd_per_call=ours["usd_per_call"],
         )
     return {
-        f"shipworthy.{key}": json.dumps(value) if not isinstance(value, str) else value
+        f"shipworthy.{key}": json.dumps(value) if not isinstance(value, str) else redact(value)
         for key, value in found.items()
         if value is not None
     }

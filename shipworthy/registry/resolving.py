@@ -7,14 +7,24 @@ before goes on; where something was altered, that is an error and not a reason t
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import IntegrityError, NotFoundError, RegistryError, StorageError
 from ..examples import atomic_folder
-from ..runtime import MANIFEST, check_manifest
+from ..runtime import MANIFEST, check_manifest, read_manifest
 from .ledger import SUFFIX, Ledger, fold
-from .local import CHAMPION, Notes, change_notes, database_path, parse_name, place_of, read_notes
+from .local import (
+    CHAMPION,
+    Notes,
+    change_notes,
+    database_path,
+    parse_name,
+    place_of,
+    read_notes,
+    shown_address,
+)
 from .reading import DIGEST_TAG, FOLDER_TAG, ROOT_TAG, Facts, Reader, reader_for
 
 PATIENCE_S = 5.0
@@ -122,12 +132,12 @@ def artifact_of(facts: Facts, reader: Reader, place: Path, said: list[str]) -> P
         if not (kept / MANIFEST).is_file():
             if fetch is None:
                 raise RegistryError(
-                    f"the artifacts of this registry lie at {facts.location}, which is not on this machine",
+                    f"the artifacts of this registry lie at {shown_address(facts.location)}, "
+                    "which is not on this machine",
                     hint="reach it through a tracking server: mlflow server --serve-artifacts",
                 )
             with atomic_folder(kept) as temporary:
-                fetch(facts, facts.tags[FOLDER_TAG], temporary)
-                check_manifest(temporary, root=root)
+                _fetch(lambda name: fetch(facts, f"{facts.tags[FOLDER_TAG]}/{name}"), temporary, root)
         return kept
     if (folder / MANIFEST).is_file():
         return folder
@@ -137,6 +147,17 @@ def artifact_of(facts: Facts, reader: Reader, place: Path, said: list[str]) -> P
     raise IntegrityError(
         f"the files of {facts.place} are gone", hint=_GONE.format(name=facts.name), where=str(folder)
     )
+
+
+def _fetch(fetch: Callable[[str], bytes], folder: Path, root: str) -> None:
+    """The files that the verified manifest names, and no others, whatever else the server has."""
+    manifest = fetch(MANIFEST)
+    names = read_manifest(manifest, folder / MANIFEST, root=root)
+    (folder / MANIFEST).write_bytes(manifest)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(fetch(name))
+    check_manifest(folder, root=root)
 
 
 def _version_of(

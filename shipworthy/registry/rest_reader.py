@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import NotFoundError, RegistryError
-from .local import without_password
+from .local import shown_address, without_password
 from .reading import Facts, Tags
 
 PAGE = 1000
@@ -30,6 +30,7 @@ class RestReader:
     def __init__(self, uri: str, *, timeout_s: float = 30.0) -> None:
         self._timeout_s = timeout_s
         self._uri = without_password(uri).rstrip("/")
+        self._shown = shown_address(self._uri)
         self._headers = _authorization(uri)
         self._api = f"{self._uri}/api/2.0/mlflow"
 
@@ -87,10 +88,11 @@ class RestReader:
             if not token:
                 return sorted(found)
 
-    def fetch(self, facts: Facts, inside: str, folder: Path) -> None:
-        """Copy a folder of a version's files to a folder on this machine.
+    def fetch(self, facts: Facts, inside: str) -> bytes:
+        """A file of a version; which files there are is never asked of the server.
 
         Raises:
+            NotFoundError: it is not there.
             RegistryError: the server does not hold its artifacts itself, or does not answer.
         """
         parsed = urllib.parse.urlparse(facts.location)
@@ -98,22 +100,10 @@ class RestReader:
             raise RegistryError(
                 f"the server keeps its artifacts at {parsed.scheme}:, not behind itself",
                 hint="start it with --serve-artifacts and --artifacts-destination",
-                where=self._uri,
+                where=self._shown,
             )
-        base = f"{self._uri}/api/2.0/mlflow-artifacts/artifacts"
-        self._fetch_folder(base, f"{parsed.path.strip('/')}/{inside}", folder)
-
-    def _fetch_folder(self, base: str, root: str, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        answer = _parsed(self._request(f"{base}?{urllib.parse.urlencode({'path': root})}"), base)
-        for file in answer.get("files", []):
-            name = PurePosixPath(str(file["path"])).name
-            if name in ("", ".", "..") or "\\" in name:
-                continue
-            if file.get("is_dir"):
-                self._fetch_folder(base, f"{root}/{name}", folder / name)
-            else:
-                (folder / name).write_bytes(self._request(f"{base}/{urllib.parse.quote(f'{root}/{name}')}"))
+        path = urllib.parse.quote(f"{parsed.path.strip('/')}/{inside}")
+        return self._request(f"{self._uri}/api/2.0/mlflow-artifacts/artifacts/{path}")
 
     def _search(self, name: str, most: int, token: str) -> tuple[list[Facts], str]:
         quoted = name.replace("'", "''")
@@ -124,13 +114,13 @@ class RestReader:
 
     def _get(self, what: str, query: dict[str, str]) -> dict[str, Any]:
         url = f"{self._api}/{what}?{urllib.parse.urlencode(query)}"
-        return _parsed(self._request(url), url)
+        return _parsed(self._request(url), shown_address(url.partition("?")[0]))
 
     def _request(self, url: str) -> bytes:
         request = urllib.request.Request(url)
         for key, value in self._headers.items():
             request.add_unredirected_header(key, value)
-        where = url.partition("?")[0]
+        where = shown_address(url.partition("?")[0])
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
                 data: bytes = answer.read()
@@ -145,7 +135,13 @@ class RestReader:
                 hint="check MLFLOW_TRACKING_URI and its user, password or token",
                 where=where,
             ) from error
-        except (urllib.error.URLError, OSError) as error:
+        except http.client.InvalidURL as error:  # whose message holds what may be half a password
+            raise RegistryError(
+                "this is no address of a tracking server",
+                hint="check MLFLOW_TRACKING_URI; in a password, write / as %2F, # as %23, ? as %3F, @ as %40",
+                where=where,
+            ) from error
+        except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
             raise RegistryError(
                 f"the tracking server does not answer: {error}", hint="check MLFLOW_TRACKING_URI", where=where
             ) from error
@@ -160,8 +156,10 @@ def _facts(found: dict[str, Any], location: str) -> Facts:
 def _parsed(data: bytes, url: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RegistryError("the tracking server does not answer in JSON", where=url) from error
+    if not isinstance(answer, dict):
+        raise RegistryError("the tracking server answers something else than it was asked", where=url)
     return answer
 
 

@@ -60,7 +60,7 @@ def log_compile(
         tags["shipworthy.prompt"] = register_prototype(registry, compiled.name, prototype)
     with registry.run(compiled.name, f"compile {compiled.digest[:8]}", tags) as run:
         for key, value in parameters.items():
-            registry.client.log_param(run, key, value)
+            registry.client.log_param(run, key, redact(str(value)))
         for key, number in _metrics(compiled).items():
             registry.client.log_metric(run, key, float(number))
         _log_datasets(registry, run, compiled.name, files, provenance)
@@ -71,7 +71,7 @@ def log_compile(
             registry.client.log_text(run, redact(text), f"prototype/{Path(path).name}")
         for race in compiled.races:
             if race["what"] == "optimizer":
-                registry.client.log_dict(run, dict(race), f"{race['name']}.json")
+                registry.client.log_dict(run, redact_value(dict(race)), f"{race['name']}.json")
             else:
                 _log_race(registry, compiled.name, run, race)
     return run
@@ -205,8 +205,9 @@ def _log_datasets(
 
 def _log_race(registry: Registry, name: str, parent: str, race: Mapping[str, Any]) -> None:
     """Each candidate of a race as a child run, with how its prompt differs from the first one's."""
-    first = race["texts"][0]
-    for number, (text, standing) in enumerate(zip(race["texts"], race["standings"], strict=True)):
+    texts = [redact(text) for text in race["texts"]]
+    first = texts[0]
+    for number, (text, standing) in enumerate(zip(texts, race["standings"], strict=True)):
         tags = {
             KIND: "candidate",
             "mlflow.parentRunId": parent,

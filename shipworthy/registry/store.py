@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import MissingExtraError, RegistryError, ShipworthyError
 from ..examples import folder_lock
-from .local import database_folder, database_path, place_of, without_password
+from .local import database_folder, database_path, place_of, shown_address, without_credentials
 from .reading import Reader, reader_for
 
 KIND = "shipworthy.kind"
@@ -158,18 +158,16 @@ class Registry:
             if missing and getattr(error, "error_code", "") in MISSING:
                 return
             raise RegistryError(
-                f"MLflow: {_told(error)}",
+                f"MLflow: {_told(without_credentials(str(error), self.uri))}",
                 hint="check MLFLOW_TRACKING_URI, free space and permissions",
-                where=without_password(self.uri),
+                where=shown_address(self.uri),
             ) from error
 
 
-def _told(error: BaseException) -> str:
-    """The line of an error that says what is the matter."""
-    lines = [
-        line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result of")
-    ]
-    return lines[0][:300] if lines else type(error).__name__
+def _told(text: str) -> str:
+    """The line of an error's text that says what is the matter."""
+    lines = [line for line in text.strip().splitlines() if not line.startswith("(raised as a result of")]
+    return lines[0][:300] if lines else "no reason given"
 
 
 def this_process() -> str:

@@ -14,7 +14,15 @@ from ..lazy import lazy
 if TYPE_CHECKING:
     from .admission import Admission
     from .answer import Answer, StepTrace
-    from .artifact import MANIFEST, check_manifest, read_artifact, read_code_of, root_of, write_artifact
+    from .artifact import (
+        MANIFEST,
+        check_manifest,
+        read_artifact,
+        read_code_of,
+        read_manifest,
+        root_of,
+        write_artifact,
+    )
     from .conditions import both, condition, holds, needs_of, read_by
     from .contract import Contract, Field, label_text, object_schema, plain_value, value_text
     from .executor import read_features, reading_mode, run_step, student_text, wire_schema
@@ -117,6 +125,7 @@ _HOMES = {
     "read_code": "functions",
     "read_code_of": "artifact",
     "read_features": "executor",
+    "read_manifest": "artifact",
     "reading_mode": "executor",
     "render_decide": "render",
     "render_extract": "render",
@@ -203,6 +212,7 @@ __all__ = [
     "read_code",
     "read_code_of",
     "read_features",
+    "read_manifest",
     "reading_mode",
     "render_decide",
     "render_extract",

@@ -148,12 +148,24 @@ def check_manifest(folder: Path, *, root: str | None = None) -> dict[str, bytes]
     Raises:
         ArtifactError: a file is missing or altered, or the manifest names others than those known.
     """
-    data = _manifest(folder)
+    wanted = read_manifest(_manifest(folder), folder / MANIFEST, root=root)
+    return {name: _verified(folder / name, sha256) for name, sha256 in wanted.items()}
+
+
+def read_manifest(data: bytes, path: Path, *, root: str | None = None) -> dict[str, str]:
+    """The files that a manifest names, each a known one or below `code/`, and the sha256 of each.
+
+    Args:
+        path: where it stands, for messages; root: its sha256, where that is known from elsewhere.
+
+    Raises:
+        ArtifactError: it is damaged, another one, or names files that no artifact has.
+    """
     if root is not None and digest_of(data) != root:
         raise ArtifactError(
             "the artifact is not the one that was registered",
             hint="`shipworthy doctor --repair` restores what it has a copy of; else ship the program again",
-            where=str(folder / MANIFEST),
+            where=str(path),
         )
     try:
         manifest = json.loads(data)
@@ -163,15 +175,15 @@ def check_manifest(folder: Path, *, root: str | None = None) -> dict[str, bytes]
             and all(name in FILES or _is_code(name) for name in wanted)
             and {PROGRAM, PROBES} <= set(wanted)
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError("the manifest is damaged", hint=_RESTORE, where=str(folder / MANIFEST)) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ArtifactError("the manifest is damaged", hint=_RESTORE, where=str(path)) from error
     if not known:
         raise ArtifactError(
             "the manifest has a format that this version of shipworthy does not know",
             hint="upgrade shipworthy",
-            where=str(folder / MANIFEST),
+            where=str(path),
         )
-    return {name: _verified(folder / name, sha256) for name, sha256 in wanted.items()}
+    return wanted
 
 
 def _manifest(folder: Path) -> bytes:
@@ -187,9 +199,11 @@ def _manifest(folder: Path) -> bytes:
 
 def _verified(path: Path, sha256: str) -> bytes:
     try:
+        if not path.is_file():  # a pipe or a device would be read for ever
+            raise ArtifactError("a file is missing", hint=_RESTORE, where=str(path))
         data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError("a file is missing", hint=_RESTORE, where=str(path)) from error
+    except (OSError, ValueError) as error:  # a name that no file can have is a ValueError
+        raise ArtifactError("a file is missing", hint=_RESTORE, where=repr(str(path))) from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ArtifactError("the file was altered", hint=_RESTORE, where=str(path))
     return data
@@ -205,7 +219,7 @@ _RESTORE = "restore it from the registry, or compile again"
 def _valid(kind: Any, data: Any, path: Path) -> Any:
     try:
         return read_as(kind, data, "")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(
             f"not what this version knows: {error}",
             hint="upgrade shipworthy, or compile again",
@@ -220,7 +234,7 @@ def _check_whole(spec: ProgramSpec, files: Mapping[str, bytes], path: Path) -> N
         problem = "" if digest == spec.contract_sha256 else "its contract was altered"
         for step in spec.steps.values():
             _ = step.contract
-    except (KeyError, TypeError, ValueError, AttributeError, ContractError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ContractError) as error:
         problem = f"a contract cannot be read: {error}"
     unknown = sorted(set(spec.flow) - spec.steps.keys())
     if unknown:

@@ -245,8 +245,12 @@ class Code:
 
 def is_inside(path: str) -> bool:
     """Whether a relative POSIX path names a file below the folder that it starts from."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:  # half a character, which no name has
+        return False
     parts = path.split("/")
-    return "\\" not in path and ":" not in path and not any(part in ("", ".", "..") for part in parts)
+    return not any(mark in path for mark in "\\:\0") and not any(part in ("", ".", "..") for part in parts)
 
 
 class StepSpec(Data):

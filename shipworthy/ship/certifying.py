@@ -127,14 +127,14 @@ def certify(
 
 def _write(certificate: Certificate, folder: Path) -> None:
     """The page, the data behind it, the summary for pull requests, and the rows with what was said."""
+    data, rows = redact_value(certificate.data), redact_value(list(certificate.rows))
+    certificate = dataclasses.replace(certificate, data=data, rows=tuple(rows))
     with atomic_folder(folder) as temporary:
-        data = redact_value(certificate.data)
         text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
-        rows = redact_value(list(certificate.rows))
         files = {
             "certificate.html": page_of(certificate),
             "certificate.json": text,
-            "certificate.md": markdown_of(certificate.data, page="certificate.html"),
+            "certificate.md": markdown_of(data, page="certificate.html"),
             "rows.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
         }
         for name, content in files.items():

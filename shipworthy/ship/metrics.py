@@ -8,6 +8,7 @@ from typing import Any
 
 from ..compiler import load_source
 from ..errors import NotFoundError, ScoringError
+from ..examples import redact_value
 from ..runtime import Program
 from ..scoring import EXACT, Metric, metric_named, metric_of
 
@@ -41,7 +42,7 @@ def stated_metric(stated: Any, given: Metric | None, home: Path, program: Progra
     if isinstance(stated, str):
         return given or stated
     found = given or _recipes(home, program.name)
-    if found is None or found.as_json() != stated:
+    if found is None or redact_value(found.as_json()) != redact_value(stated):
         raise ScoringError(
             f"the program was compiled for the metric {stated.get('name')!r}, "
             + ("which is not at hand" if found is None else "and the one at hand is another"),

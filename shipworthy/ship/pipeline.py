@@ -42,7 +42,7 @@ from .polishing import polished
 from .promoting import Promotion, promote_seen
 from .reports import write_report
 from .results import Certified, Lift, Shipped
-from .rows import given_rows, prepare, prompt_notes, read_split
+from .rows import given_rows, prepare, read_split, without_secrets
 from .state import (
     home_of,
     is_prototype,
@@ -114,7 +114,8 @@ def lift(
         raise ExamplesError("test rows without examples to learn from", hint="give EXAMPLES too")
     else:
         splits, notes = own_rows(lifted, seed=seed)
-    notes += prompt_notes(lifted.instruction)
+    lifted, warnings = without_secrets(lifted)
+    notes += warnings
     project = project_for(Path(into) if into else None, lifted.name)
     kept = table is None and not new_contract and keeps_rows(lifted, splits, project)
     if kept and splits.train:

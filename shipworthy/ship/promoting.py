@@ -10,6 +10,7 @@ from typing import Any
 from ..compiler import Gate, gate_of
 from ..errors import ConflictError, InputError, IntegrityError, RegistryError
 from ..evidence import judge
+from ..examples import redact
 from ..lift import find_project, project_settings
 from ..registry import (
     CHAMPION,
@@ -129,7 +130,7 @@ def promote_seen(
         return Promotion(name, before, number, facts.tags.get("shipworthy.verdict"), same, True)
     if force is not None:
         evidence = Evidence(facts.tags.get("shipworthy.verdict"), forced=force)
-        reasons: list[str] = [f"by force: {force}"]
+        reasons: list[str] = [f"by force: {redact(force)}"]
     else:
         evidence = _weigh(registry, home, facts, before, lm, progress)
         reasons = list(evidence.reasons)

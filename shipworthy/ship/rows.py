@@ -18,9 +18,10 @@ from ..examples import (
     examine_rows,
     holds_secret,
     load_table,
+    redact,
     split_rows,
 )
-from ..lift import load_inputs, load_labelled
+from ..lift import Lifted, load_inputs, load_labelled
 from ..runtime import Contract, Field
 from ..scoring import Metric, columns_of, needs_labels
 
@@ -43,11 +44,23 @@ THEN: tuple[Kind, ...] = (
 """What is looked for in the splits, and only said: whether it is a fault is for a person to judge."""
 
 
-def prompt_notes(instruction: str) -> list[str]:
-    """What the user should know of the prompt's own words."""
-    if not holds_secret({"instruction": instruction}):
-        return []
-    return ["warning: what looks like a secret stands in the prompt: the LM and artifacts get it too"]
+def without_secrets(lifted: Lifted) -> tuple[Lifted, list[str]]:
+    """The lifted prompt with what looks like a secret left out, and what the user should know of it."""
+    steps = tuple(
+        dataclasses.replace(
+            step,
+            instruction=redact(step.instruction),
+            demos=tuple(
+                one for one in step.demos if not holds_secret({"in": one.inputs, "out": one.outputs})
+            ),
+            others=tuple(map(redact, step.others)),
+        )
+        for step in lifted.steps
+    )
+    if steps == lifted.steps:
+        return lifted, []
+    said = "what looks like a secret stands in the prompt: the program gets … in its place"
+    return dataclasses.replace(lifted, steps=steps), [f"warning: {said}; have it revoked"]
 
 
 def prepare(
