@@ -245,7 +245,9 @@ def test_a_rollback_goes_back_and_the_next_one_further(inn: Inn) -> None:
     assert history(inn.uri, "hotel").accepted[3].data["forced"] == "complaints"
 
 
-def test_where_the_database_is_gone_rollback_holds_here_and_is_recorded_later(inn: Inn) -> None:
+def test_where_the_database_is_gone_rollback_holds_here_and_is_recorded_later(
+    inn: Inn, caplog: pytest.LogCaptureFixture
+) -> None:
     force(inn, 2)
     database, away = inn.folder / "mlflow.db", inn.folder / "away.db"
     database.rename(away)
@@ -258,6 +260,7 @@ def test_where_the_database_is_gone_rollback_holds_here_and_is_recorded_later(in
     assert any("waits for the registry" in line for line in found.said)
     assert any("going on with what was verified here" in line for line in found.said)
     assert sw.load("hotel", project=inn.folder).version == "hotel/1"
+    assert "going on with what was verified here" in caplog.text
     shutil.rmtree(database)
     away.rename(database)
     assert resolve("hotel", uri=inn.uri).version == 1  # the registry is back and has not heard of it yet

@@ -15,21 +15,32 @@ def load(
     program: str | Path,
     *,
     project: str | Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] | None = None,
 ) -> Program:
     """Load a version from the registry (`triage`, `triage@champion`, `triage/3`), or an artifact's folder.
+
+    Args:
+        say: told how the version was chosen, such as that the registry is down and a verified copy is
+            used; by default that is logged as a warning.
 
     Raises:
         NotFoundError: there is no such program, alias, version or folder.
         ArtifactError: it is damaged, or not what the registry says it is.
-        RegistryError: the registry cannot be read.
+        RegistryError: the registry cannot be read, and nothing of it was verified here before.
     """
     found = resolve_program(program, project=project)
     if isinstance(found, Path):
         return load_artifact(found)
     for line in found.said:
-        say(line)
+        (say or _log)(line)
     return load_artifact(found.artifact, version=f"{found.name}/{found.version}", root=found.root)
+
+
+def _log(text: str) -> None:
+    """Where nobody asked to be told: a log shows warnings on stderr, unless it is set up otherwise."""
+    import logging
+
+    logging.getLogger("shipworthy").warning(text)
 
 
 def resolve_program(program: str | Path, *, project: str | Path | None = None) -> Resolved | Path:
