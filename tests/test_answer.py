@@ -217,7 +217,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_it_is_compiled_and_run_where_the_project_is_gone(project: Path) -> None:
-    compiled = call("compile", "answer", "--json", cwd=project)
+    compiled = call("compile", "answer", "--budget", "calls=12", "--json", cwd=project)
     assert compiled.code == 0, compiled.err
     shutil.rmtree(project / "data")  # the artifact holds what it needs
     program = sw.load_artifact(compiled.document["artifact"])
