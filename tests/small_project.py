@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
+import fcntl
 import io
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from registered import copy_project
 
 PROMPT = """\
 You route messages that guests send to a small hotel.
@@ -160,26 +160,55 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     }
 
 
-@functools.cache
-def _shipped(folder: Path) -> Hotel:
+@pytest.fixture(scope="module")
+def hotel(tmp_path_factory: pytest.TempPathFactory) -> Hotel:
+    """A prompt and thirty rows, shipped outside any project by a process with keys in its environment.
+
+    Shipped once in a run of the tests, whichever processes they are shared out to; each file of
+    tests has a copy, so that it finds nothing that another one did to it.
+    """
+    base = tmp_path_factory.getbasetemp().resolve()
+    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    kept = run / "shipped-hotel"
+    with (run / "shipped-hotel.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back also by a process that is killed
+        if not (kept / "done.json").is_file():
+            shutil.rmtree(kept, ignore_errors=True)
+            _ship(kept)
+    return _moved(kept, tmp_path_factory.mktemp("hotel").resolve())
+
+
+def _ship(kept: Path) -> None:
+    folder = kept / "hotel"
+    folder.mkdir(parents=True)
     (folder / "prompt.md").write_text(PROMPT)
     (folder / "rows.csv").write_text(rows_text())
     keys = dict.fromkeys(KEYS, CANARY)
     arguments = ("ship", "prompt.md", "rows.csv", "--name", "hotel", "--json")
-    return Hotel(folder / "hotel", finish(start(*arguments, cwd=folder, env=keys)))
+    done = finish(start(*arguments, cwd=folder, env=keys))
+    (kept / "done.new").write_text(json.dumps(vars(done)))
+    os.replace(kept / "done.new", kept / "done.json")
 
 
-@functools.cache
-def _folder() -> Path:
-    folder = tempfile.mkdtemp(prefix="shipworthy-hotel-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder).resolve()
+def _moved(kept: Path, folder: Path) -> Hotel:
+    """The project in another place, with every path in it as if it had been shipped there."""
+    old, new = str(kept / "hotel"), str(folder)
+    folder.rmdir()
+    copy_project(kept / "hotel", folder)
+    for path in [*folder.rglob("MLmodel"), *folder.glob("hotel/.shipworthy/registry/**/*.json")]:
+        path.write_text(path.read_text().replace(old, new))
+    database = folder / "hotel" / "mlflow.db"
+    if database.is_file():
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            _replace(connection, old, new)
+    done = json.loads((kept / "done.json").read_text().replace(old, new))
+    return Hotel(folder / "hotel", Done(**done))
 
 
-@pytest.fixture(scope="session")
-def hotel() -> Hotel:
-    """A prompt and thirty rows, shipped outside any project by a process with keys in its environment.
-
-    Made once, whichever files of tests import it.
-    """
-    return _shipped(_folder())
+def _replace(connection: sqlite3.Connection, old: str, new: str) -> None:
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for (column,) in connection.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchall():
+            connection.execute(
+                f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)',
+                (old, new, old),
+            )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from registered import copy_project
 from small_project import Hotel, call, hotel
 from test_certificate_schema import faults
 
@@ -30,7 +30,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project(hotel: Hotel, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(hotel.folder, tmp_path / hotel.folder.name))
+    folder = tmp_path / hotel.folder.name
+    copy_project(hotel.folder, folder)
+    return folder
 
 
 def certificate_of(project: Path) -> dict[str, Any]:
