@@ -10,7 +10,7 @@ demo: $(READY)  ## Install, fetch the weights, and ship the repository's own pro
 	$(BIN)/shipworthy ship triage || test $$? -eq 1  # 1: held, which is an answer too
 
 test: $(READY) check  ## Everything that CI checks.
-	$(BIN)/pytest -n 2 --dist loadfile --durations 10
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 quick: $(READY)  ## The tests that need no language model, in under a minute.
 	$(BIN)/pytest -m "not slow"
