@@ -3,7 +3,7 @@
     python benchmarks/registry.py PROJECT [--rounds 1000] [--kills 50] [--only PART ...]
 
 PROJECT is a folder in which one program was shipped (its name is found); it is copied, and
-stays as it is. Parts: races, races-postgresql, kills, register, start, versions.
+stays as it is. Parts: races, races-postgresql, races-server, kills, register, start, versions.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from shipworthy.registry.reading import sealed
 from shipworthy.registry.registering import model_of
 from shipworthy.runtime import load_artifact
 
-PARTS = ("races", "races-postgresql", "kills", "register", "start", "versions")
+PARTS = ("races", "races-postgresql", "races-server", "kills", "register", "start", "versions")
 RACERS = 8
 FORCED = Evidence(None, forced="a benchmark")
 BARE = "import numpy, pydantic"
@@ -74,12 +74,15 @@ def main() -> None:
             text, targets = {
                 "races": lambda home: races_on_sqlite(home, given.rounds),
                 "races-postgresql": lambda home: races_on_postgresql(home, given.rounds),
+                "races-server": lambda home: races_on_a_server(home, given.rounds),
                 "kills": lambda home: kills(home, given.kills),
                 "register": registering,
                 "start": starting,
                 "versions": many_versions,
             }[part](home)
         command = f"python benchmarks/registry.py PROJECT --only {part}"
+        if part.startswith("races"):
+            command += f" --rounds {given.rounds}"
         write_section(f"registry-{part}", command, f"{text}\n\n{targets_table(targets)}")
 
 
@@ -102,6 +105,17 @@ def races_on_sqlite(home: Path, rounds: int) -> tuple[str, list[Target]]:
 
 
 def races_on_postgresql(home: Path, rounds: int) -> tuple[str, list[Target]]:
+    """The same on PostgreSQL, through MLflow's client."""
+    name = program_of(home)
+    os.chdir(home)  # where MLflow puts the artifacts of a database without a server
+    with postgresql() as database:
+        registry = Registry(database)
+        register_again(registry, home, name)
+        copy_versions(registry, name, 1, RACERS)
+        return races(database, name, rounds, "PostgreSQL")
+
+
+def races_on_a_server(home: Path, rounds: int) -> tuple[str, list[Target]]:
     """The same behind a tracking server over PostgreSQL."""
     name = program_of(home)
     with postgresql() as database, tracking_server(database, home / "server", workers=2) as server:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from registered import artifact_folder
 from small_project import MESSAGES, PROMPT, Hotel, call, finish, hotel, rows_text, snapshot, start
 
 import shipworthy as sw
 from shipworthy.lms import ensure_weights, open_lm
+from shipworthy.registry import tracking_uri
 from shipworthy.ship import state
 
 __all__ = ["hotel"]
@@ -319,7 +321,7 @@ def test_the_exit_code_of_run_says_whether_any_row_was_answered(
     [
         (["nosuch"], "NotFoundError", "hotel"),
         (["hotel/99"], "NotFoundError", "1"),
-        (["hotel@nosuch"], "NotFoundError", "versions: 1"),
+        (["hotel@nosuch"], "NotFoundError", "aliases: champion"),
         (["hotel/0"], "NotFoundError", "NAME@ALIAS"),
         (["hotel/1/2"], "NotFoundError", "NAME@ALIAS"),
         (["./data"], "ArtifactError", "compile"),
@@ -421,9 +423,9 @@ def test_a_registered_artifact_that_was_exchanged_is_refused(
 ) -> None:
     folder = tmp_path / "hotel"
     shutil.copytree(hotel.folder, folder)
-    entry = json.loads((folder / ".shipworthy/registry/hotel.json").read_text())["versions"]["1"]
-    shutil.rmtree(folder / entry["artifact"])
-    shutil.copytree(reader, folder / entry["artifact"])
+    artifact = artifact_folder(tracking_uri(folder), "hotel", 1)
+    shutil.rmtree(artifact)
+    shutil.copytree(reader, artifact)
     error = call("run", "hotel/1", cwd=folder, stdin=b'{"message": "x"}').document["error"]
     assert error["type"] == "ArtifactError"
     assert "not the one that was registered" in error["message"]
