@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import threading
@@ -30,7 +31,7 @@ from test_artifact import sign, write
 import shipworthy
 from shipworthy import cli, errors
 from shipworthy.lms import cache_folder
-from shipworthy.registry import Registry, history, resolve, tracking_uri
+from shipworthy.registry import Registry, history, resolve, runtime_wheel, tracking_uri
 from shipworthy.registry.local import keep_copy, place_of, shown_address
 from shipworthy.registry.reading import sealed
 from shipworthy.registry.registering import delete_model
@@ -143,6 +144,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def files_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+def test_the_tests_that_the_page_names_are_there() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "security.md").read_text(encoding="utf-8")
+    file = ""
+    named = re.findall(r"`(test_\w+)?::(test_\w+)`", page)
+    assert len(named) > 30
+    for stated, test in named:
+        file = stated or file
+        assert f"def {test}(" in (Path(__file__).parent / f"{file}.py").read_text(encoding="utf-8"), test
 
 
 # Paths ----------------------------------------------------------------------------------
@@ -298,6 +309,15 @@ def test_a_contract_of_any_depth_is_read_or_refused(artifact: Path, depth: int) 
     sign(artifact)
     with pytest.raises(errors.ArtifactError):
         read_artifact(artifact)
+
+
+def test_a_wheel_in_the_cache_that_holds_one_file_more_is_made_anew(cache: Path) -> None:
+    path = runtime_wheel()
+    whole = path.read_bytes()
+    assert runtime_wheel().read_bytes() == whole
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("planted.pth", "import os")
+    assert runtime_wheel().read_bytes() == whole
 
 
 class Trap:
@@ -468,6 +488,20 @@ def test_credentials_stand_in_no_error(
 )
 def test_how_messages_show_an_address(uri: str, shown: str) -> None:
     assert shown_address(uri) == shown
+
+
+@pytest.mark.slow
+def test_mlflows_client_takes_no_credentials_along_a_redirect(
+    server: Server, artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", TOKEN)
+    with serving(artifact) as other:
+        server.leads_to = other.uri.replace("127.0.0.1", "localhost")
+        registry = Registry(server.uri)
+        found = registry.client.search_registered_models()
+    assert [one.name for one in found] == ["hotel"]
+    assert set(server.authorizations) == {f"Bearer {TOKEN}"}
+    assert set(other.authorizations) == {None}
 
 
 @pytest.mark.slow

@@ -96,7 +96,9 @@ def runtime_wheel(folder: Path | None = None) -> Path:
     about["METADATA"] = metadata.replace(b"Version: @", f"Version: {version}".encode(), 1)
     folder = cache_folder() / "wheels" if folder is None else folder
     path = folder / wheel_name(PACKAGE, version)
-    return path if _holds(path, files) else write_wheel(folder, PACKAGE, version, files, about)
+    info = f"{_escaped(PACKAGE)}-{version}.dist-info"
+    whole = {**files, **{f"{info}/{name}": data for name, data in about.items()}}
+    return path if _holds(path, whole, info) else write_wheel(folder, PACKAGE, version, files, about)
 
 
 def _package() -> dict[str, bytes]:
@@ -134,14 +136,15 @@ def _about() -> dict[str, bytes]:
     return found
 
 
-def _holds(path: Path, files: Mapping[str, bytes]) -> bool:
-    """Whether this wheel is there and whole, and its package is exactly these files."""
+def _holds(path: Path, files: Mapping[str, bytes], info: str) -> bool:
+    """Whether this wheel is there and whole, and has exactly these files beside its own two."""
     try:
         with zipfile.ZipFile(path) as archive:
             found = {name: archive.read(name) for name in archive.namelist()}
     except (OSError, zipfile.BadZipFile, zlib.error):
         return False
-    return files == {name: data for name, data in found.items() if name.startswith(f"{PACKAGE}/")}
+    own = {f"{info}/{name}": found.pop(f"{info}/{name}", b"") for name in ("WHEEL", "RECORD")}
+    return found == files and all(own.values())
 
 
 def _escaped(name: str) -> str:
