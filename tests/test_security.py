@@ -236,7 +236,7 @@ def test_a_pipe_or_a_device_in_an_artifact_is_not_read(artifact: Path) -> None:
         read_artifact(artifact)
 
 
-def test_a_model_with_a_made_up_id_has_no_folder_removed(tmp_path: Path) -> None:
+def test_a_model_is_removed_with_its_own_folder_and_no_other(tmp_path: Path) -> None:
     folder = tmp_path / "home" / "artifacts"
     folder.mkdir(parents=True)
     deleted: list[str] = []
@@ -244,10 +244,19 @@ def test_a_model_with_a_made_up_id_has_no_folder_removed(tmp_path: Path) -> None
         get_logged_model=lambda _: SimpleNamespace(artifact_location=folder.as_uri()),
         delete_logged_model=deleted.append,
     )
-    registry: Any = SimpleNamespace(client=client)
+    registry: Any = SimpleNamespace(client=client, folder=tmp_path)
     delete_model(registry, "home")
     assert deleted == ["home"]
     assert folder.is_dir()
+    model = "m-" + "0" * 32
+    folder = tmp_path / "first" / "mlartifacts" / model / "artifacts"
+    folder.mkdir(parents=True)
+    registry.folder = tmp_path / "copy"
+    delete_model(registry, model)
+    assert folder.is_dir()
+    registry.folder = tmp_path / "first"
+    delete_model(registry, model)
+    assert not folder.parent.exists()
 
 
 # Parsing --------------------------------------------------------------------------------

@@ -151,6 +151,8 @@ def delete_model(registry: Registry, model_id: str) -> None:
     registry.client.delete_logged_model(model_id)
     folder = local_path(location)
     ours = MODEL_ID.fullmatch(model_id) is not None  # else an edited database could name any folder
+    if folder is not None and registry.folder is not None:  # a copied project names the first one's files
+        ours = ours and folder.is_relative_to(registry.folder)
     if ours and folder is not None and folder.name == "artifacts" and folder.parent.name == model_id:
         shutil.rmtree(folder.parent, ignore_errors=True)
 
