@@ -43,7 +43,7 @@ def test_each_class_hangs_where_the_tree_shows_it() -> None:
 
 def test_exit_codes_are_those_of_the_tree() -> None:
     shown = {name: code for name, _, code in drawn() if code is not None}
-    assert shown == {"InputError": 2, "OutsideError": 3}
+    assert shown == {"InputError": 2, "ConflictError": 1, "OutsideError": 3}
     for name, code in shown.items():
         below = [value for value in CLASSES.values() if issubclass(value, CLASSES[name])]
         assert {value.exit_code for value in below} == {code}
