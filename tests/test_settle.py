@@ -88,3 +88,11 @@ def test_the_share_handed_over_is_shared_among_the_decisions() -> None:
 def test_where_nothing_can_be_promised_every_row_still_counts_as_answered() -> None:
     choice = chosen([says(np.random.default_rng(0).uniform(0, 1, 100))])
     assert hand_over_outliers({"answer": choice}, 0.05)["answer"].head.threshold == 0.0
+
+
+def test_a_student_that_says_nothing_still_makes_a_head_that_decides() -> None:
+    truth = np.arange(100) % 2
+    choice = chosen([], student=says(1 - truth))  # worse than nothing, so that its weight is 0
+    assert choice.head.mix == (0.0, 0.0)
+    words = (np.array([0], np.intp), np.array([1.0]))
+    assert choice.head.probabilities(None, words).tolist() == [0.5, 0.5]

@@ -114,7 +114,7 @@ def choose(draft: Draft, field: Field, rows: NDArray[np.intp], *, target: float,
     simple = student.head if student else None
     head = DecisionHead(
         readout=read if isinstance(read, ReadoutHead) else None,
-        student=simple if isinstance(simple, StudentHead) and picked.mix[1] else None,
+        student=simple if isinstance(simple, StudentHead) and (read is None or picked.mix[1]) else None,
         mix=picked.mix,
         threshold=threshold or 0.0,
     )
