@@ -8,6 +8,7 @@ from .reading import Facts, Tags
 from .store import Registry
 
 PAGE = 1000
+FEW = 50
 
 
 class ClientReader:
@@ -25,7 +26,7 @@ class ClientReader:
         found: dict[int, Tags] = {}
         token = None
         while True:
-            page = self._search(name, PAGE, token)
+            page = self._search(name, PAGE if since <= 1 else FEW, token)
             found.update({int(one.version): one.tags for one in page if int(one.version) >= since})
             token = page.token
             if not token or any(int(one.version) < since for one in page):

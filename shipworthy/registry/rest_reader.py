@@ -16,6 +16,8 @@ from .local import shown_address, without_password
 from .reading import Facts, Tags
 
 PAGE = 1000
+FEW = 50
+"""Entries asked for at once where only the newest are wanted."""
 LATEST = ["version_number DESC"]
 
 
@@ -39,7 +41,7 @@ class RestReader:
         found: dict[int, Tags] = {}
         token = ""
         while True:
-            page, token = self._search(name, PAGE, token)
+            page, token = self._search(name, PAGE if since <= 1 else FEW, token)
             found.update({one.version: one.tags for one in page if one.version >= since})
             if not token or any(one.version < since for one in page):
                 return found
