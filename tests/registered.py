@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,10 @@ def copy_versions(registry: Registry, name: str, source: int, count: int) -> lis
 
 
 def copy_project(source: Path, target: Path) -> None:
-    """A copy that shares the weights in the store, which are large and never written to."""
+    """A copy, with every path in it as if it had been made there.
+
+    It shares the weights in the store, which are large and never written to.
+    """
 
     def link_or_copy(one: str, other: str) -> None:
         if one.endswith(".gguf"):
@@ -40,6 +45,11 @@ def copy_project(source: Path, target: Path) -> None:
             shutil.copy2(one, other)
 
     shutil.copytree(source, target, copy_function=link_or_copy)
+    for path in [*target.rglob("MLmodel"), *target.glob("**/.shipworthy/registry/**/*.json")]:
+        path.write_text(path.read_text().replace(str(source), str(target)))
+    for database in target.rglob("mlflow.db"):
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            _replace(connection, str(source), str(target))
 
 
 def alias_of(uri: str, name: str) -> int | None:
@@ -53,3 +63,12 @@ def artifact_folder(uri: str, name: str, version: int) -> Path:
     if facts is None or facts.folder is None:
         raise LookupError(f"{name}/{version}")
     return facts.folder
+
+
+def _replace(connection: sqlite3.Connection, old: str, new: str) -> None:
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for (column,) in connection.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchall():
+            connection.execute(
+                f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)',
+                (old, new, old),
+            )

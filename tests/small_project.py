@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -195,20 +194,5 @@ def _moved(kept: Path, folder: Path) -> Hotel:
     old, new = str(kept / "hotel"), str(folder)
     folder.rmdir()
     copy_project(kept / "hotel", folder)
-    for path in [*folder.rglob("MLmodel"), *folder.glob("hotel/.shipworthy/registry/**/*.json")]:
-        path.write_text(path.read_text().replace(old, new))
-    database = folder / "hotel" / "mlflow.db"
-    if database.is_file():
-        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-            _replace(connection, old, new)
     done = json.loads((kept / "done.json").read_text().replace(old, new))
     return Hotel(folder / "hotel", Done(**done))
-
-
-def _replace(connection: sqlite3.Connection, old: str, new: str) -> None:
-    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        for (column,) in connection.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchall():
-            connection.execute(
-                f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)',
-                (old, new, old),
-            )

@@ -400,7 +400,7 @@ def test_ways_that_ask_the_lm_run_from_the_artifact(
         way.scores(8)
         return way
 
-    monkeypatch.setattr(spans, "_race", take)
+    monkeypatch.setattr(spans, "race_ways", take)
     made = compiled(lm, tmp_path / "a", sw.Demos(), sw.Spans(), train=trips(30))
     again = compiled(lm, tmp_path / "b", sw.Demos(), sw.Spans(), train=trips(30))
     assert made.digest == again.digest
