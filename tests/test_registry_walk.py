@@ -35,7 +35,7 @@ def test_the_walk_of_the_registrys_page_goes_as_it_stands_there(hotel: Hotel, tm
     assert hotel.shipped.document["status"] == "shipped"
     project = tmp_path / "hotel"
     copy_project(hotel.folder, project)
-    coarser(ensure_weights(), project / "smaller.gguf")
+    coarser(ensure_weights(), project / "smaller.gguf", bits=2)
     said = {}
     for kind, text in rest:
         if kind == "settings":
