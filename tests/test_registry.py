@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,21 @@ from small_project import CANARY, MESSAGES, Hotel, call, hotel, plain_environmen
 import shipworthy as sw
 from shipworthy import errors
 from shipworthy.examples import digest_of
-from shipworthy.registry import Registry, log_compile, parse_name, resolve, tracking_uri, versions
+from shipworthy.registry import (
+    Registry,
+    log_compile,
+    parse_name,
+    reader_for,
+    resolve,
+    sqlite_reader,
+    tracking_uri,
+    versions,
+)
 from shipworthy.registry.ledger import Head, tags_of
 from shipworthy.registry.local import Notes, change_notes, database_folder, place_of, read_notes
 from shipworthy.registry.moves import Evidence, entry_data
 from shipworthy.registry.reading import sealed
+from shipworthy.registry.resolving import programs
 
 __all__ = ["hotel"]
 
@@ -104,6 +116,34 @@ def test_keys_in_the_environment_are_written_nowhere(hotel: Hotel) -> None:
     assert CANARY not in hotel.shipped.out + hotel.shipped.err
 
 
+@pytest.mark.slow
+def test_mlflows_own_client_reads_the_same_where_the_tables_are_not_known(
+    hotel: Hotel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = tracking_uri(hotel.folder)
+    by_itself = reader_for(uri)
+    monkeypatch.setattr(sqlite_reader, "LAYOUT", "SELECT renamed FROM model_versions")
+    by_client = reader_for(uri)
+    assert type(by_itself) is not type(by_client)
+    assert programs(by_client) == programs(by_itself) == ["hotel"]
+    for name in (*by_itself.names(), "inn"):
+        assert by_client.aliases(name) == by_itself.aliases(name)
+        assert by_client.tail(name, 1) == by_itself.tail(name, 1)
+        versions = [one.version for one in by_itself.versions(name)]
+        assert [one.version for one in by_client.versions(name)] == versions
+        assert by_client.tail(name, 2) == by_itself.tail(name, 2)
+    for number in (1, 99):
+        one, other = by_client.version("hotel", number), by_itself.version("hotel", number)
+        assert (one is None) == (other is None) == (number == 99)
+        if one is not None and other is not None:
+            assert dataclasses.replace(one, location="") == dataclasses.replace(other, location="")
+            assert one.folder == other.folder
+    newest, known = by_client.newest("hotel"), by_itself.newest("hotel")
+    assert newest is not None
+    assert known is not None
+    assert newest.version == known.version
+
+
 LEAN = """
 import sys
 from shipworthy.cli import run
@@ -123,6 +163,74 @@ def test_running_a_program_imports_nothing_that_makes_one(
     file.write_text('{"message": "The lamp flickers"}\n')
     name = "hotel/1" if by_name else str(hotel.artifact)
     assert python(LEAN, name, str(file), cwd=hotel.folder).count("\n") == 1
+
+
+PROTOTYPES = """
+import sys, time
+from pathlib import Path
+from shipworthy.lift import read_prototype
+from shipworthy.registry import Registry
+from shipworthy.registry.runs import register_prototype
+registry = Registry(sys.argv[1])
+Path(sys.argv[3] + ".ready").touch()
+while not Path("go").exists():
+    time.sleep(0.001)
+for prompt in sys.argv[2:4]:
+    print(register_prototype(registry, "desk", read_prototype(prompt)))
+"""
+
+
+@pytest.mark.slow
+def test_prototypes_registered_by_several_processes_at_once_are_registered_once(tmp_path: Path) -> None:
+    shared = tmp_path / "shared.txt"
+    shared.write_text("Which desk? {text}")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    Registry(uri)
+    own = [tmp_path / f"own{number}.txt" for number in range(3)]
+    processes = []
+    for number, prompt in enumerate(own):
+        prompt.write_text(f"Desk {number}? {{text}}")
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", PROTOTYPES, uri, shared, prompt],
+                cwd=tmp_path,
+                env=plain_environment(),
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+    while not all(prompt.with_suffix(".txt.ready").exists() for prompt in own):
+        assert all(process.poll() is None for process in processes)
+    (tmp_path / "go").touch()
+    said = [process.communicate(timeout=60)[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert {first for first, _ in said} == {"prompts:/desk.prototype/1"}
+    assert sorted(last for _, last in said) == [f"prompts:/desk.prototype/{n}" for n in (2, 3, 4)]
+
+
+def test_of_two_that_make_a_prompt_at_once_the_slower_one_adds_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import RESOURCE_ALREADY_EXISTS, MlflowException
+
+    from shipworthy.lift import read_prototype
+    from shipworthy.registry.runs import register_prototype
+
+    registry = Registry(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setattr(registry, "alone", nullcontext)  # as with a server
+    prompt = tmp_path / "desk.txt"
+    prompt.write_text("Which desk? {text}")
+    prototype = read_prototype(prompt)
+    register = registry.client.register_prompt
+
+    def slower(name: str, text: str, tags: dict[str, str]) -> object:
+        monkeypatch.undo()
+        register(name, "Another one's {{text}}", tags={"shipworthy.prototype": "d" * 64})
+        raise MlflowException("already exists", RESOURCE_ALREADY_EXISTS)
+
+    monkeypatch.setattr(registry.client, "register_prompt", slower)
+    assert register_prototype(registry, "desk", prototype) == "prompts:/desk.prototype/2"
+    assert register_prototype(registry, "desk", prototype) == "prompts:/desk.prototype/2"
 
 
 @pytest.mark.slow

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from .reading import Facts, Tags
-from .store import Registry
+from .reading import Facts, Tags, versions_of
+from .store import Registry, paged
 
 PAGE = 1000
 FEW = 50
@@ -24,13 +25,11 @@ class ClientReader:
     def tail(self, name: str, since: int) -> dict[int, Tags]:
         """See `Reader`."""
         found: dict[int, Tags] = {}
-        token = None
-        while True:
-            page = self._search(name, PAGE if since <= 1 else FEW, token)
+        for page in self._pages(name, PAGE if since <= 1 else FEW):
             found.update({int(one.version): one.tags for one in page if int(one.version) >= since})
-            token = page.token
-            if not token or any(int(one.version) < since for one in page):
-                return found
+            if any(int(one.version) < since for one in page):
+                break
+        return found
 
     def version(self, name: str, number: int) -> Facts | None:
         """See `Reader`."""
@@ -44,20 +43,12 @@ class ClientReader:
 
     def versions(self, name: str) -> list[Facts]:
         """See `Reader`."""
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self._search(name, PAGE, token)
-            found += page
-            token = page.token
-            if not token:
-                break
-        by_number = {int(one.version): one for one in found}
+        by_number = {int(one.version): one for page in self._pages(name, PAGE) for one in page}
         return [_facts(by_number[number], "") for number in sorted(by_number)]
 
     def newest(self, name: str) -> Facts | None:
         """See `Reader`."""
-        page = self._search(name, 1, None)
+        page = next(self._pages(name, 1))
         return self.version(name, int(page[0].version)) if page else None
 
     def aliases(self, name: str) -> dict[str, int]:
@@ -69,23 +60,22 @@ class ClientReader:
 
     def names(self) -> list[str]:
         """See `Reader`."""
-        found: list[str] = []
-        token = None
+        client = self._registry.client
         with self._registry.errors():
-            while True:
-                page = self._registry.client.search_registered_models(max_results=PAGE, page_token=token)
-                found += [one.name for one in page]
-                token = page.token
-                if not token:
-                    return sorted(found)
+            pages = paged(lambda token: client.search_registered_models(max_results=PAGE, page_token=token))
+            return sorted(one.name for page in pages for one in page)
 
-    def _search(self, name: str, most: int, token: str | None) -> Any:
+    def _pages(self, name: str, most: int) -> Iterator[Any]:
+        """The versions of a model, the newest first, so many at once."""
+        client = self._registry.client
         with self._registry.errors():
-            return self._registry.client.search_model_versions(
-                f"name = '{name}'",
-                max_results=most,
-                order_by=["version_number DESC"],
-                page_token=token,
+            yield from paged(
+                lambda token: client.search_model_versions(
+                    versions_of(name),
+                    max_results=most,
+                    order_by=["version_number DESC"],
+                    page_token=token,
+                )
             )
 
 

@@ -19,10 +19,15 @@ from ..runtime import is_inside
 from .local import local_path
 
 OURS = "shipworthy."
+PROTOTYPE = ".prototype"
+"""Behind a program's name, the prompt that it replaces."""
 SEAL_TAG = "shipworthy.seal"
 DIGEST_TAG = "shipworthy.digest"
 ROOT_TAG = "shipworthy.root"
 FOLDER_TAG = "shipworthy.folder"
+CERTIFICATE, PAGE, ROWS = "certificate.json", "certificate.html", "rows.jsonl"
+"""The files of a certificate that belong to a version."""
+
 HASH = re.compile("[0-9a-f]{64}")
 Tags = Mapping[str, str]
 
@@ -93,6 +98,12 @@ def sealed(tags: Tags) -> dict[str, str]:
     return {**tags, SEAL_TAG: seal_of(tags)}
 
 
+def versions_of(name: str) -> str:
+    """MLflow's query for the versions of a model, which leaves out those of prompts unless it names them."""
+    query = f"name = '{name}'"
+    return f"{query} AND tags.`mlflow.prompt.is_prompt` = 'true'" if name.endswith(PROTOTYPE) else query
+
+
 class Reader(Protocol):
     """A registry that is read.
 
@@ -120,14 +131,23 @@ class Reader(Protocol):
 
 def reader_for(uri: str, *, timeout_s: float = 30.0) -> Reader:
     """Reads the registry at this address; each answer of a server or database is waited for so long."""
+    found = light_reader(uri, timeout_s=timeout_s)
+    if found is None:
+        from .store import Registry
+
+        return Registry(uri).reader
+    return found
+
+
+def light_reader(uri: str, *, timeout_s: float = 30.0) -> Reader | None:
+    """As `reader_for`, where that goes without MLflow; None where only its client can read."""
     if uri.startswith("sqlite:"):
         from .sqlite_reader import SQLiteReader
 
-        return SQLiteReader(uri, timeout_s=min(timeout_s, 5.0))
+        reader = SQLiteReader(uri, timeout_s=min(timeout_s, 5.0))
+        return reader if reader.knows_layout() else None
     if urlparse(uri).scheme in ("http", "https"):
         from .rest_reader import RestReader
 
         return RestReader(uri, timeout_s=timeout_s)
-    from .store import Registry
-
-    return Registry(uri).reader
+    return None

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import NotFoundError, RegistryError
 from .local import shown_address, without_password
-from .reading import Facts, Tags
+from .reading import Facts, Tags, versions_of
 
 PAGE = 1000
 FEW = 50
@@ -108,8 +108,7 @@ class RestReader:
         return self._request(f"{self._uri}/api/2.0/mlflow-artifacts/artifacts/{path}")
 
     def _search(self, name: str, most: int, token: str) -> tuple[list[Facts], str]:
-        quoted = name.replace("'", "''")
-        asked = {"filter": f"name = '{quoted}'", "order_by": LATEST[0], "max_results": str(most)}
+        asked = {"filter": versions_of(name), "order_by": LATEST[0], "max_results": str(most)}
         answer = self._get("model-versions/search", {**asked, "page_token": token} if token else asked)
         found = [_facts(one, "") for one in answer.get("model_versions", [])]
         return found, str(answer.get("next_page_token") or "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..examples import digest_of, redact, redact_value
 from .looks import log_rows, look_tags
-from .reading import DIGEST_TAG
+from .reading import DIGEST_TAG, PROTOTYPE
 from .store import KIND, Registry
 
 if TYPE_CHECKING:
@@ -150,20 +150,20 @@ def register_prototype(registry: Registry, name: str, prototype: Prototype) -> s
     Raises:
         RegistryError: MLflow fails.
     """
-    title = f"{name}.prototype"
-    for number, tags in registry.reader.tail(title, 1).items():
-        if tags.get(PROTOTYPE_TAG) == prototype.digest:
-            return f"prompts:/{title}/{number}"
+    title = name + PROTOTYPE
     texts = prototype.texts or {"": prototype.text}
-    text = next(iter(texts.values())) if len(texts) == 1 else _joined(texts)
-    text = redact(text)
+    text = redact(next(iter(texts.values())) if len(texts) == 1 else _joined(texts))
     if not text.strip() or len(text) > PROMPT_CHARACTERS:
         return ""
-    with registry.errors(), registry.pointed():
-        made = registry.client.register_prompt(
-            title, text, tags={PROTOTYPE_TAG: prototype.digest, "shipworthy.format": prototype.format}
-        )
-    return f"prompts:/{title}/{made.version}"
+    tags = {PROTOTYPE_TAG: prototype.digest, "shipworthy.format": prototype.format}
+    with registry.errors(), registry.pointed(), registry.alone():
+        while True:
+            for number, others in registry.reader.tail(title, 1).items():
+                if others.get(PROTOTYPE_TAG) == prototype.digest:
+                    return f"prompts:/{title}/{number}"
+            with registry.unless_made():
+                made = registry.client.register_prompt(title, text, tags={**tags})
+                return f"prompts:/{title}/{made.version}"
 
 
 def _joined(texts: Mapping[str, str]) -> str:

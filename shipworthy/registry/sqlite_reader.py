@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import RegistryError
 from .local import database_path, local_path
-from .reading import Facts, Reader, Tags
+from .reading import Facts, Tags
 
 HERE = "workspace = 'default' AND name = ?"
 ALIVE = f"{HERE} AND current_stage != 'Deleted_Internal'"
@@ -21,6 +21,12 @@ TAGS = f"SELECT version, key, value FROM model_version_tags WHERE {HERE} AND ver
 FACTS = (
     "SELECT version, coalesce(storage_location, source), creation_time, run_id FROM model_versions "
     f"WHERE {ALIVE} AND version BETWEEN ? AND ? ORDER BY version"
+)
+LAYOUT = (
+    "SELECT m.workspace, m.name, m.current_stage, m.version, m.storage_location, m.source, m.creation_time, "
+    "m.run_id, t.workspace, t.name, t.version, t.key, t.value, a.workspace, a.name, a.alias, a.version, "
+    "r.workspace, r.name FROM model_versions m, model_version_tags t, registered_model_aliases a, "
+    "registered_models r WHERE 0"
 )
 LAST = 2**62
 ARTIFACTS = "mlartifacts"
@@ -34,17 +40,21 @@ class SQLiteReader:
     """
 
     def __init__(self, uri: str, *, timeout_s: float = 5.0) -> None:
-        self._uri = uri
         self._timeout_s = timeout_s
         self._path = database_path(uri)
+
+    def knows_layout(self) -> bool:
+        """Whether the tables are laid out as in MLflow 3; what cannot be read now is found out by reading."""
+        try:
+            self._ask((LAYOUT, ()), timeout_s=0)
+        except RegistryError as error:
+            return "no such" not in error.message
+        return True
 
     def tail(self, name: str, since: int) -> dict[int, Tags]:
         """See `Reader`."""
         alive = f"SELECT version FROM model_versions WHERE {ALIVE} AND version >= ?"
-        try:
-            numbers, tags = self._ask((alive, (name, since)), (TAGS, (name, since, LAST)))
-        except _OtherLayoutError:
-            return self._client().tail(name, since)
+        numbers, tags = self._ask((alive, (name, since)), (TAGS, (name, since, LAST)))
         found: dict[int, dict[str, str]] = {int(number): {} for (number,) in numbers}
         for number, key, value in tags:
             if number in found:
@@ -53,45 +63,28 @@ class SQLiteReader:
 
     def version(self, name: str, number: int) -> Facts | None:
         """See `Reader`."""
-        try:
-            found = self._facts(name, number, number)
-        except _OtherLayoutError:
-            return self._client().version(name, number)
+        found = self._facts(name, number, number)
         return found[0] if found else None
 
     def versions(self, name: str) -> list[Facts]:
         """See `Reader`."""
-        try:
-            return self._facts(name, 1, LAST)
-        except _OtherLayoutError:
-            return self._client().versions(name)
+        return self._facts(name, 1, LAST)
 
     def newest(self, name: str) -> Facts | None:
         """See `Reader`."""
-        try:
-            ((rows),) = self._ask((f"SELECT max(version) FROM model_versions WHERE {ALIVE}", (name,)))
-        except _OtherLayoutError:
-            return self._client().newest(name)
+        ((rows),) = self._ask((f"SELECT max(version) FROM model_versions WHERE {ALIVE}", (name,)))
         return None if rows[0][0] is None else self.version(name, int(rows[0][0]))
 
     def aliases(self, name: str) -> dict[str, int]:
         """See `Reader`."""
-        try:
-            (rows,) = self._ask(
-                (f"SELECT alias, version FROM registered_model_aliases WHERE {HERE}", (name,))
-            )
-        except _OtherLayoutError:
-            return self._client().aliases(name)
+        (rows,) = self._ask((f"SELECT alias, version FROM registered_model_aliases WHERE {HERE}", (name,)))
         return {alias: int(version) for alias, version in rows}
 
     def names(self) -> list[str]:
         """See `Reader`."""
-        try:
-            (rows,) = self._ask(
-                ("SELECT name FROM registered_models WHERE workspace = 'default' ORDER BY name", ())
-            )
-        except _OtherLayoutError:
-            return self._client().names()
+        (rows,) = self._ask(
+            ("SELECT name FROM registered_models WHERE workspace = 'default' ORDER BY name", ())
+        )
         return [name for (name,) in rows]
 
     def _facts(self, name: str, first: int, last: int) -> list[Facts]:
@@ -111,21 +104,20 @@ class SQLiteReader:
             for number, location, made, run in rows
         ]
 
-    def _ask(self, *queries: tuple[str, Sequence[Any]]) -> list[list[Any]]:
+    def _ask(self, *queries: tuple[str, Sequence[Any]], timeout_s: float | None = None) -> list[list[Any]]:
         """The rows of each query, all from one state of the database; none where there is no file yet."""
         path = self._path
         if path is None or not path.exists():
             return [[(None,)] if "max(" in query else [] for query, _ in queries]
         try:
             address = f"file:{quote(str(path))}?mode=ro"
+            patience = self._timeout_s if timeout_s is None else timeout_s
             with contextlib.closing(
-                sqlite3.connect(address, uri=True, timeout=self._timeout_s, isolation_level=None)
+                sqlite3.connect(address, uri=True, timeout=patience, isolation_level=None)
             ) as database:
                 database.execute("BEGIN")
                 return [database.execute(query, values).fetchall() for query, values in queries]
         except sqlite3.Error as error:
-            if "no such table" in str(error) or "no such column" in str(error):
-                raise _OtherLayoutError from error
             raise RegistryError(
                 f"the registry's database cannot be read: {error}",
                 hint="check MLFLOW_TRACKING_URI, free space and permissions",
@@ -140,13 +132,3 @@ class SQLiteReader:
             return location
         beside = self._path.parent / ARTIFACTS / unquote(inside)
         return str(beside) if beside.exists() else location
-
-    def _client(self) -> Reader:
-        from .client_reader import ClientReader
-        from .store import Registry
-
-        return ClientReader(Registry(self._uri))
-
-
-class _OtherLayoutError(Exception):
-    """The tables are not laid out as they are in MLflow 3."""

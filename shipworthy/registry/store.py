@@ -8,14 +8,15 @@ import os
 import socket
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from ..errors import MissingExtraError, RegistryError, ShipworthyError
 from ..examples import folder_lock
 from .local import database_folder, database_path, place_of, shown_address, without_credentials
-from .reading import Reader, reader_for
+from .reading import Reader, light_reader
 
 KIND = "shipworthy.kind"
 PROCESS = "shipworthy.process"
@@ -55,7 +56,7 @@ class Registry:
             self._prepare()
             # Its own chatter on stderr is of no use to anyone.
             self.client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-        self.reader: Reader = reader_for(uri) if _read_alone(uri) else _client_reader(self)
+        self.reader: Reader = light_reader(uri) or _client_reader(self)
 
     def _prepare(self) -> None:
         """A local database: made aside and moved into place, or opened once to see that it is one.
@@ -101,6 +102,20 @@ class Registry:
                 return str(found.experiment_id)
             location = (self.folder / "mlartifacts").as_uri() if self.folder is not None else None
             return str(self.client.create_experiment(title, artifact_location=location))
+
+    def make_model(self, name: str) -> None:
+        """Make a registered model, unless somebody has."""
+        with self.unless_made():
+            self.client.create_registered_model(name)
+
+    @contextmanager
+    def unless_made(self) -> Iterator[None]:
+        """End the block quietly where another process has made meanwhile what it would make."""
+        try:
+            yield
+        except self.mlflow.exceptions.MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
 
     def alone(self) -> AbstractContextManager[None]:
         """No other process here makes tables or experiments meanwhile; a server sees to that itself."""
@@ -170,13 +185,24 @@ def _told(text: str) -> str:
     return lines[0][:300] if lines else "no reason given"
 
 
+def paged(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+    """The pages of an answer that comes in pages.
+
+    Args:
+        ask: gives MLflow's list for a token, which has the next one's.
+    """
+    token = None
+    while True:
+        page = ask(token)
+        yield page
+        token = page.token
+        if not token:
+            return
+
+
 def this_process() -> str:
     """What names this process, for whoever finds later what it left unfinished."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _read_alone(uri: str) -> bool:
-    return uri.partition(":")[0] in ("sqlite", "http", "https")
 
 
 def _client_reader(registry: Registry) -> Reader:
