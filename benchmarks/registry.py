@@ -25,6 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from copies import copy_versions
 from report import write_section
 from servers import postgresql, tracking_server
 from targets import Target, table, targets_table
@@ -34,7 +35,6 @@ from shipworthy.registry import (
     Evidence,
     Registry,
     examine,
-    facts_of,
     history,
     log_certificate,
     promote,
@@ -45,8 +45,6 @@ from shipworthy.registry import (
     tracking_uri,
     versions,
 )
-from shipworthy.registry.reading import sealed
-from shipworthy.registry.registering import model_of
 from shipworthy.runtime import load_artifact
 
 PARTS = ("races", "races-postgresql", "races-server", "kills", "register", "start", "versions")
@@ -411,19 +409,6 @@ def quantile(values: list[float], q: float) -> float:
 
 
 # Versions to work with ----------------------------------------------------------------------
-
-
-def copy_versions(registry: Registry, name: str, source: int, count: int) -> None:
-    """More versions of the same model as `source`, each with its own number in a tag."""
-    facts = facts_of(registry.reader, name, source)
-    model = registry.client.get_model_version(name, str(source))
-    for number in range(count):
-        tags = {key: value for key, value in facts.tags.items() if key != "shipworthy.seal"}
-        tags["shipworthy.copy"] = str(number)
-        with registry.pointed():
-            registry.client.create_model_version(
-                name, model.source, run_id=facts.run, tags=sealed(tags), model_id=model_of(model)
-            )
 
 
 def as_compiled(registry: Registry, home: Path, name: str) -> tuple[Any, Path, str]:

@@ -1,4 +1,4 @@
-"""What tests of the registry share: versions that are registered without compiling each anew."""
+"""What tests of the registry share, some of it with its benchmark: copies of projects and of versions."""
 
 from __future__ import annotations
 
@@ -6,30 +6,15 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
-from typing import Any
 
-from shipworthy.registry import Registry, reader_for
-from shipworthy.registry.reading import sealed
-from shipworthy.registry.registering import model_of
+from shipworthy.registry import reader_for
 
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))  # behind Python's own `statistics`
+from copies import copy_versions
 
-def copy_versions(registry: Registry, name: str, source: int, count: int) -> list[int]:
-    """More versions of the same model as `source`, each with its own number in a tag."""
-    facts = registry.reader.version(name, source)
-    if facts is None:
-        raise LookupError(f"{name}/{source}")
-    model = registry.client.get_model_version(name, str(source))
-    made = []
-    for number in range(count):
-        tags: dict[str, Any] = {key: value for key, value in facts.tags.items() if key != "shipworthy.seal"}
-        tags["shipworthy.copy"] = str(number)
-        with registry.pointed():
-            version = registry.client.create_model_version(
-                name, model.source, run_id=facts.run, tags=sealed(tags), model_id=model_of(model)
-            )
-        made.append(int(version.version))
-    return made
+__all__ = ["alias_of", "artifact_folder", "copy_project", "copy_versions"]
 
 
 def copy_project(source: Path, target: Path) -> None:

@@ -23,7 +23,11 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent.parent
 WORKFLOW = ROOT / "examples" / "workflows" / "certify.yml"
-TEXTS = {"lost": "where is number {}", "broken": "number {} has a crack", "praise": "number {} is lovely"}
+TEXTS = {
+    "lost": "where is number {}\u2028please",
+    "broken": "number {} has a crack",
+    "praise": "number {} is lovely",
+}
 TEST = "def test_sort(assert_certified):\n    assert assert_certified('sort'{})['name'] == 'sort'\n"
 
 

@@ -449,7 +449,9 @@ def test_a_program_goes_to_another_lm_and_back_when_that_one_is_retired(hotel: H
     rows = home / "data" / "hotel" / "test.jsonl"
     first, *others = rows.read_text().splitlines(keepends=True)
     row = json.loads(first)
-    rows.write_text("".join([json.dumps({**row, "message": f"Hello! {row['message']}"}) + "\n", *others]))
+    rows.write_text(
+        "".join([json.dumps({**row, "message": f"Hello!\u2028{row['message']}"}) + "\n", *others])
+    )
     back = call("recertify", "hotel", "--lm", "local", "--json", cwd=home)
     assert back.code == 0, back.err
     assert (back.document["version"], back.document["status"]) == (3, "shipped")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from registered import copy_versions
+from servers import CannotBeHadError, free_port, postgresql, tracking_server
 from small_project import Hotel, call, hotel
 
 import shipworthy as sw
@@ -28,9 +28,6 @@ from shipworthy.registry import (
     versions,
 )
 from shipworthy.registry.local import place_of, read_notes
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-from servers import CannotBeHadError, free_port, postgresql, tracking_server
 
 __all__ = ["hotel"]
 
@@ -73,6 +70,8 @@ def test_a_server_over_postgresql_from_ship_to_rollback(
         shipped = call("ship", "hotel", "--json", cwd=project)  # every call is in its journal
         assert shipped.document["version"] == 1
         registry = Registry(server)
+        assert call("compile", "hotel", cwd=project).code == 0
+        assert list(registry.reader.tail("hotel.prototype", 1)) == [1]  # the same prompt is registered once
         if shipped.code:
             promote(registry, "hotel", 1, FORCED, seen=standing(registry, "hotel").head)
         copy_versions(registry, "hotel", 1, 2)

@@ -13,7 +13,7 @@ from .. import __version__
 from ..errors import InputError
 from .diff import diff
 from .export import export
-from .output import percent, print_json, say, table
+from .output import JSON, percent, print_json, say, table
 from .recertify import recertify
 from .registry import COMMANDS
 
@@ -43,7 +43,6 @@ def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Co
     return apply
 
 
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 LM = click.option(
     "--lm", default="local", show_default=True, help="local, local:PATH.gguf, or a hosted LM's id."
 )

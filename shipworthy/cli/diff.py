@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .output import percent, print_json, say, table
+from .output import JSON, percent, print_json, say, table
 
 WIDTH = 100
 """Longer texts are cut after so many characters; JSON and page have more."""
@@ -37,7 +37,7 @@ TURNED = {"wrong": "turned wrong", "right": "turned right", "neither": "neither"
     show_default=True,
     help="Changed answers that are shown; the JSON has all.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+@JSON
 def diff(before: str, after: str, page: Path | None, exit_code: bool, limit: int, as_json: bool) -> int:
     """Show how AFTER differs from BEFORE, and whether callers of BEFORE can call AFTER.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .output import print_json, say
+from .output import JSON, print_json, say
 
 
 @click.command()
@@ -15,7 +15,7 @@ from .output import print_json, say
 @click.option("--wheel", is_flag=True, help="A wheel in the folder OUT; implied where OUT ends in .whl.")
 @click.option("--package", help="Name of the package in the wheel; by default the program's.")
 @click.option("--force", is_flag=True, help="Replace an export that is there already.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+@JSON
 def export(program: str, out: Path, wheel: bool, package: str | None, force: bool, as_json: bool) -> int:
     """Write a version as the folder OUT, or as a wheel to install and import.
 

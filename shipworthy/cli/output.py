@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One JSON document on stdout."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .output import print_json, say
+from .output import JSON, print_json, say
 
 
 @click.command()
@@ -18,7 +18,7 @@ from .output import print_json, say
 @click.option("--reflect-lm", help="An LM that can reflect, where instructions are raced anew.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Fixes every draw.")
 @click.option("--fresh", is_flag=True, help="Forget what was asked of the LM before.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+@JSON
 def recertify(name: str, as_json: bool, **given: Any) -> int:
     """Compile NAME again on another LM, certify it, and promote it or hold it.
 

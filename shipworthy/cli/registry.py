@@ -6,9 +6,7 @@ from typing import Any
 
 import click
 
-from .output import percent, print_json, say, table
-
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+from .output import JSON, percent, print_json, say, table
 
 
 @click.command()

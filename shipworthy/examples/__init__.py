@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         suspect_labels,
     )
     from .digest import canonical_json, digest_of, rows_digest
-    from .files import atomic_folder, atomic_write, decode_text, folder_lock, storage_errors
+    from .files import atomic_folder, atomic_write, decode_text, folder_lock, storage_errors, write_files
     from .load import Table, load_table, parse_json_line, read_csv
     from .perturb import PERTURBATIONS, Perturbation, clashes, harmless_text
     from .split import Splits, split_rows
@@ -64,6 +64,7 @@ _HOMES = {
     "split_rows": "split",
     "storage_errors": "files",
     "suspect_labels": "checks",
+    "write_files": "files",
 }
 
 __all__ = [
@@ -98,6 +99,7 @@ __all__ = [
     "split_rows",
     "storage_errors",
     "suspect_labels",
+    "write_files",
 ]
 
 __getattr__ = lazy(__name__, _HOMES)

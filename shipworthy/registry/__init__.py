@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .compatibility import Change
     from .diff import Difference, Side, compare, read_side
     from .doctor import Problem, examine
-    from .ledger import Entry, Head, Ledger
+    from .ledger import Entry, Head, Ledger, version_words
     from .local import CHAMPION, NAME, parse_name, tracking_uri
     from .looks import look_at
     from .moves import (
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
         standing,
     )
     from .packaging import own_packages
-    from .reading import Facts, reader_for
+    from .reading import CERTIFICATE, PAGE, ROWS, Facts, reader_for
     from .registering import certificate_folder, delete_version, register
-    from .resolving import Resolved, facts_of, resolve
+    from .resolving import Resolved, artifact_of, facts_of, resolve
     from .runs import log_certificate, log_comparison, log_compile
     from .store import Registry
     from .table import prunable, versions
     from .wheels import runtime_wheel, wheel_name, write_wheel
 
 _HOMES = {
+    "CERTIFICATE": "reading",
     "CHAMPION": "local",
     "Change": "compatibility",
     "Difference": "diff",
@@ -43,10 +44,13 @@ _HOMES = {
     "Head": "ledger",
     "Ledger": "ledger",
     "NAME": "local",
+    "PAGE": "reading",
     "Problem": "doctor",
+    "ROWS": "reading",
     "Registry": "store",
     "Resolved": "resolving",
     "Side": "diff",
+    "artifact_of": "resolving",
     "begin_rollback": "moves",
     "certificate_folder": "registering",
     "champion_facts": "moves",
@@ -73,14 +77,18 @@ _HOMES = {
     "runtime_wheel": "wheels",
     "standing": "moves",
     "tracking_uri": "local",
+    "version_words": "ledger",
     "versions": "table",
     "wheel_name": "wheels",
     "write_wheel": "wheels",
 }
 
 __all__ = [
+    "CERTIFICATE",
     "CHAMPION",
     "NAME",
+    "PAGE",
+    "ROWS",
     "Change",
     "Difference",
     "Entry",
@@ -92,6 +100,7 @@ __all__ = [
     "Registry",
     "Resolved",
     "Side",
+    "artifact_of",
     "begin_rollback",
     "certificate_folder",
     "champion_facts",
@@ -118,6 +127,7 @@ __all__ = [
     "runtime_wheel",
     "standing",
     "tracking_uri",
+    "version_words",
     "versions",
     "wheel_name",
     "write_wheel",

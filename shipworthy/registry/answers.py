@@ -19,9 +19,8 @@ from ..errors import ArtifactError, ExamplesError
 from ..evidence import paired_json
 from ..examples import canonical_json, decode_text, parse_json_line
 from ..scoring import EXACT, PairedRows
+from .reading import CERTIFICATE, ROWS
 
-CERTIFICATE = "certificate.json"
-ROWS = "rows.jsonl"
 HINT = "certify the version again: shipworthy certify"
 LEVEL = 0.95
 FIGURES = ("score", "ci", "n", "ms_p50", "ms_p95", "tokens_per_call", "usd_per_call")

@@ -15,13 +15,13 @@ from ..errors import ArtifactError, ConflictError, IntegrityError
 from ..examples import atomic_folder
 from ..runtime import MANIFEST, check_manifest
 from ..runtime.artifact import FILES
-from .ledger import SUFFIX, Ledger, fold
-from .local import CHAMPION, change_notes, read_notes
+from .ledger import SUFFIX, Ledger, version_words
+from .local import CHAMPION, change_notes, kept_at, read_notes
 from .moves import Evidence, append, entry_data, follow, standing
-from .reading import FOLDER_TAG, ROOT_TAG, SEAL_TAG, Facts
+from .reading import FOLDER_TAG, ROOT_TAG, SEAL_TAG, Facts, versions_of
 from .registering import CERTIFICATE_RUN_TAG, certificate_folder, delete_model, model_of
-from .resolving import programs, read_ledger
-from .store import KIND, PROCESS, Registry
+from .resolving import programs, read_ledger, whole_ledger
+from .store import KIND, PROCESS, Registry, paged
 from .stored_weights import EXPERIMENT
 
 ELSEWHERE_S = 3600.0
@@ -76,7 +76,7 @@ def examine(registry: Registry, name: str | None = None, *, repair: bool = False
 def _ledger(registry: Registry, name: str, repair: bool) -> Iterator[Problem]:
     """What was deleted or altered; a repair names it, and keeps the champion that this machine knows."""
     notes = read_notes(registry.place, name)
-    whole = fold(registry.reader.tail(name + SUFFIX, 1).items(), name=name)
+    whole = whole_ledger(registry.reader, name)
     damage, head = list(whole.damage), whole.head
     last = next((entry for entry in whole.accepted if entry.number == notes.head.number), None)
     known = notes.head.number == 0 or (last is not None and last.sha256 == notes.head.sha256)
@@ -93,7 +93,7 @@ def _ledger(registry: Registry, name: str, repair: bool) -> Iterator[Problem]:
         evidence = Evidence(None, reasons=damage, forced="doctor --repair")
         data = entry_data(name, "repair", champion, evidence, seen=head)
         append(registry, name, data, since=head)
-        again = fold(registry.reader.tail(name + SUFFIX, 1).items(), name=name)
+        again = whole_ledger(registry.reader, name)
         change_notes(registry.place, name, lambda now: now.reset(again.head))
         repaired = f"an entry of the ledger names it, and keeps version {champion} as champion"
     for one in damage:
@@ -129,8 +129,8 @@ def _alias(registry: Registry, name: str, repair: bool) -> Iterator[Problem]:
                 registry.client.delete_registered_model_alias(name, CHAMPION)
                 repaired = "the alias was removed"
         what = (
-            f"the alias {CHAMPION} points to {_version(alias)}, and the champion by the ledger is "
-            f"{_version(champion)}"
+            f"the alias {CHAMPION} points to {version_words(alias)}, and the champion by the ledger is "
+            f"{version_words(champion)}"
         )
         yield Problem("alias", name, what, f"shipworthy doctor {name} --repair", repaired)
     if repair and read_notes(registry.place, name).head != ledger.head:
@@ -176,7 +176,7 @@ def _artifact(registry: Registry, facts: Facts, repair: bool) -> Iterator[Proble
     except ArtifactError as error:
         problem = error
     repaired = None
-    kept = registry.place / "kept" / root
+    kept = kept_at(registry.place, root)
     if repair and _only_artifact(folder):
         try:
             check_manifest(kept, root=root)
@@ -203,7 +203,7 @@ def _left_behind(registry: Registry, name: str, repair: bool) -> Iterator[Proble
             return
         ids = [experiment.experiment_id]
         named = _model_ids(registry, name)
-        for model in _paged(lambda token: client.search_logged_models(ids, page_token=token)):
+        for model in _each(lambda token: client.search_logged_models(ids, page_token=token)):
             if model.model_id in named or model.tags.get(ROOT_TAG) is None:
                 continue
             if _may_be_at_it(model.tags.get(PROCESS, ""), model.creation_timestamp):
@@ -215,7 +215,7 @@ def _left_behind(registry: Registry, name: str, repair: bool) -> Iterator[Proble
             what = "a model was logged and never became a version"
             yield Problem("unregistered", f"{name}: {model.model_id}", what, "--repair removes it", repaired)
         query = f"attributes.status = 'RUNNING' AND tags.`{KIND}` LIKE '%'"
-        for run in _paged(lambda token: client.search_runs(ids, query, page_token=token)):
+        for run in _each(lambda token: client.search_runs(ids, query, page_token=token)):
             if _may_be_at_it(run.data.tags.get(PROCESS, ""), run.info.start_time):
                 continue
             repaired = None
@@ -228,20 +228,15 @@ def _left_behind(registry: Registry, name: str, repair: bool) -> Iterator[Proble
 
 def _model_ids(registry: Registry, name: str) -> set[str]:
     client = registry.client
-    found = _paged(
-        lambda token: client.search_model_versions(f"name = '{name}'", max_results=1000, page_token=token)
+    found = _each(
+        lambda token: client.search_model_versions(versions_of(name), max_results=1000, page_token=token)
     )
     return {model_of(one) for one in found}
 
 
-def _paged(ask: Callable[[str | None], Any]) -> Iterator[Any]:
-    token = None
-    while True:
-        page = ask(token)
+def _each(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+    for page in paged(ask):
         yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _sound(registry: Registry, name: str) -> Ledger | None:
@@ -268,7 +263,3 @@ def _may_be_at_it(process: str, since_ms: int) -> bool:
 
 def _is(ledger: Ledger | None, version: int) -> bool:
     return ledger is not None and ledger.head.champion == version
-
-
-def _version(number: int | None) -> str:
-    return "none" if number is None else f"version {number}"

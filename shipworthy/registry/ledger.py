@@ -196,6 +196,11 @@ def tags_of(data: Mapping[str, Any]) -> dict[str, str]:
     return {ENTRY_TAG: text, SHA256_TAG: digest_of(text.encode())}
 
 
+def version_words(number: int | None) -> str:
+    """`version 3`, or `none`."""
+    return "none" if number is None else f"version {number}"
+
+
 def champions_after(champions: tuple[int, ...], entry: Entry) -> tuple[int, ...]:
     """The versions that a rollback goes back through, after an entry.
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse, urlsplit, urlunsplit
 
 from ..errors import InputError, NotFoundError, RegistryError
-from ..examples import atomic_folder, atomic_write, digest_of, folder_lock, storage_errors
+from ..examples import atomic_folder, atomic_write, digest_of, folder_lock, storage_errors, write_files
 from ..lms import cache_folder
 from ..runtime import MANIFEST, check_manifest
 from .ledger import Head
@@ -233,19 +233,22 @@ def change_notes(place: Path, name: str, change: Callable[[Notes], Notes]) -> No
             return after
 
 
+def kept_at(place: Path, root: str) -> Path:
+    """Where a machine keeps its copy of an artifact, by the root hash."""
+    return place / "kept" / root
+
+
 def keep_copy(place: Path, artifact: Path, root: str) -> None:
-    """Keep a copy of an artifact that became champion, whatever happens to the registry's own.
+    """Verify an artifact that becomes champion, and keep a copy, whatever happens to the registry's own.
 
     Raises:
         ArtifactError: it is not what the root hash says.
         StorageError: the disk.
     """
-    target = place / "kept" / root
+    files = check_manifest(artifact, root=root)
+    target = kept_at(place, root)
     if (target / MANIFEST).is_file():
         return
-    files = check_manifest(artifact, root=root)
     files[MANIFEST] = (artifact / MANIFEST).read_bytes()
     with atomic_folder(target) as temporary:
-        for inside, data in files.items():
-            (temporary / inside).parent.mkdir(parents=True, exist_ok=True)
-            (temporary / inside).write_bytes(data)
+        write_files(temporary, files)

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import StorageError
 from ..examples import atomic_write, digest_of
 from .reading import DIGEST_TAG
-from .store import Registry
+from .store import Registry, paged
 
 LOOK_TAG = "shipworthy.look"
 OPPONENT_TAG = "shipworthy.opponent"
@@ -49,13 +49,15 @@ def look_at(registry: Registry, rows: Sequence[str], *, program: str, opponent: 
         RegistryError: the runs cannot be read.
     """
     looks, sets = _known(registry)
-    this = rows_tag(rows)
+    numbers: dict[tuple[str, str, str], int] = {}
+    for look in looks.values():
+        numbers.setdefault((look.program, look.opponent, look.rows), look.number)
+    this = (program, opponent, rows_tag(rows))
+    if this in numbers:
+        return numbers[this]
     counts = dict.fromkeys(rows, 0)
-    for look in dict.fromkeys(looks.values()):
-        if (look.program, look.opponent, look.rows) == (program, opponent, this):
-            return look.number
-    for look in {(one.program, one.opponent, one.rows): one for one in looks.values()}.values():
-        for row in sets[look.rows]:
+    for _, _, looked_at in numbers:
+        for row in sets[looked_at]:
             if row in counts:
                 counts[row] += 1
     return 1 + max(counts.values(), default=0)
@@ -109,19 +111,15 @@ def _newest_first(registry: Registry, known: dict[str, Look]) -> Iterator[Any]:
     """Runs that are looks and not yet known; a page on which all are known is the last."""
     with registry.errors(), registry.pointed():
         experiments = [one.experiment_id for one in registry.client.search_experiments()]
-        token = None
-        while True:
-            page = registry.client.search_runs(
-                experiments,
-                f"tags.`{LOOK_TAG}` LIKE '%' AND attributes.status = 'FINISHED'",
-                max_results=PAGE,
-                order_by=["start_time DESC"],
-                page_token=token,
+        query = f"tags.`{LOOK_TAG}` LIKE '%' AND attributes.status = 'FINISHED'"
+        for page in paged(
+            lambda token: registry.client.search_runs(
+                experiments, query, max_results=PAGE, order_by=["start_time DESC"], page_token=token
             )
+        ):
             fresh = [run for run in page if run.info.run_id not in known]
             yield from fresh
-            token = page.token
-            if not token or not fresh:
+            if not fresh:
                 return
 
 

@@ -17,9 +17,9 @@ from ..errors import ConflictError, IntegrityError, MissingExtraError, NotFoundE
 from ..examples import redact, redact_value
 from ..runtime import check_manifest
 from .ledger import SUFFIX, Entry, Head, Ledger, fold, tags_of
-from .local import CHAMPION, Notes, change_notes, keep_copy, place_of, read_notes
+from .local import CHAMPION, Notes, change_notes, keep_copy, kept_at, place_of, read_notes
 from .reading import DIGEST_TAG, ROOT_TAG, SEAL_TAG, Reader, reader_for
-from .resolving import artifact_of, facts_of, read_ledger
+from .resolving import artifact_of, facts_of, read_ledger, whole_ledger
 from .store import Registry
 
 SOURCE = "shipworthy:///ledger"
@@ -92,7 +92,6 @@ def promote(registry: Registry, name: str, version: int, evidence: Evidence, *, 
     """
     facts = facts_of(registry.reader, name, version)
     artifact = artifact_of(facts, registry.reader, registry.place, [])
-    check_manifest(artifact, root=facts.tags[ROOT_TAG])
     keep_copy(registry.place, artifact, facts.tags[ROOT_TAG])
     data = entry_data(name, "promote", version, evidence, seen=seen)
     data["evidence"].update({"digest": facts.tags[DIGEST_TAG], "seal": facts.tags[SEAL_TAG]})
@@ -189,13 +188,13 @@ def history(uri: str, name: str) -> Ledger:
         NotFoundError: nothing was ever promoted under this name.
         RegistryError: it cannot be read.
     """
-    entries = reader_for(uri).tail(name + SUFFIX, 1)
-    if not entries:
+    ledger = whole_ledger(reader_for(uri), name)
+    if ledger == Ledger(Head()):
         raise NotFoundError(
             f"no version of {name!r} was ever made champion",
             hint=f"`shipworthy versions {name}` shows what is registered",
         )
-    return fold(entries.items(), name=name)
+    return ledger
 
 
 def follow(registry: Registry, name: str) -> list[str]:
@@ -239,7 +238,7 @@ def append(registry: Registry, name: str, data: Mapping[str, Any], *, since: Hea
         try:
             with registry.errors():
                 if not base.number:
-                    _make(registry, model)
+                    registry.make_model(model)
                 registry.client.create_model_version(model, SOURCE, tags=tags)
             break
         except RegistryError as error:  # MLflow itself tries three times to find a free number
@@ -267,16 +266,6 @@ def _beaten(winner: Entry, name: str, data: Mapping[str, Any]) -> ConflictError:
         hint=f"look at `shipworthy history {name}`, then decide anew",
         where=f"{name}{SUFFIX}/{winner.number}",
     )
-
-
-def _make(registry: Registry, model: str) -> None:
-    """The registered model, made by whoever is first."""
-    error_type = registry.mlflow.exceptions.MlflowException
-    try:
-        registry.client.create_registered_model(model)
-    except error_type as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _settled(notes: Notes, pending: Mapping[str, Any]) -> Notes:
@@ -313,6 +302,6 @@ def _check_here(place: Path, reader: Reader, name: str, version: int, notes: Not
         artifact = artifact_of(facts.checked(), reader, place, [])
         notes = notes.with_version(version, artifact, facts.tags[DIGEST_TAG], facts.tags[ROOT_TAG])
         entry = notes.versions[str(version)]
-    kept = place / "kept" / entry["root"]
+    kept = kept_at(place, entry["root"])
     check_manifest(kept if kept.is_dir() else Path(entry["artifact"]), root=entry["root"])
     return notes

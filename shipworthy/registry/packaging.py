@@ -21,10 +21,10 @@ from typing import Any
 
 from ..examples import storage_errors
 from ..runtime import Contract, Program, packages_of, root_of
+from .reading import CERTIFICATE, PAGE
 from .wheels import PACKAGE, runtime_wheel
 
-PROGRAM, CERTIFICATE, RUNTIME = "program", "certificate", "runtime"
-SHOWN = ("certificate.html", "certificate.json")
+PROGRAM, CERTIFIED, RUNTIME = "program", "certificate", "runtime"
 UV_DETECT = "MLFLOW_UV_AUTO_DETECT"
 
 
@@ -59,12 +59,12 @@ def model_arguments(
         with storage_errors(pins):
             pins.write_text("\n".join(constraints))
         if certificate is not None:
-            place = Path(temporary) / CERTIFICATE
+            place = Path(temporary) / CERTIFIED
             with storage_errors(place):
                 place.mkdir()
-                for file in SHOWN:
+                for file in (PAGE, CERTIFICATE):
                     shutil.copyfile(certificate / file, place / file)
-            artifacts[CERTIFICATE] = str(place)
+            artifacts[CERTIFIED] = str(place)
         yield {
             "name": name,
             # Code, not a pickle: this file is copied beside the artifact.

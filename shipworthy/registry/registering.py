@@ -16,7 +16,7 @@ from ..examples import atomic_folder, digest_of, redact
 from ..runtime import Contract, root_of
 from .local import change_notes, local_path
 from .packaging import model_arguments
-from .reading import DIGEST_TAG, FOLDER_TAG, ROOT_TAG, Facts, sealed
+from .reading import CERTIFICATE, DIGEST_TAG, FOLDER_TAG, PAGE, ROOT_TAG, ROWS, Facts, sealed
 from .resolving import facts_of
 from .store import PROCESS, Registry, this_process
 from .stored_weights import stored_weights
@@ -24,9 +24,6 @@ from .stored_weights import stored_weights
 if TYPE_CHECKING:
     from ..compiler import Compiled
 
-CERTIFICATE = "certificate.json"
-ROWS = "rows.jsonl"
-PAGE = "certificate.html"
 CERTIFICATE_TAG = "shipworthy.certificate_sha256"
 ROWS_TAG = "shipworthy.rows_sha256"
 PAGE_TAG = "shipworthy.page_sha256"
@@ -71,11 +68,7 @@ def register(
         with mlflow.start_run(run_id=compiled.run), warnings.catch_warnings(record=True):
             marks = {ROOT_TAG: root, PROCESS: this_process()}
             info = mlflow.pyfunc.log_model(**arguments, tags=marks)
-        try:
-            registry.client.create_registered_model(name)
-        except mlflow.exceptions.MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        registry.make_model(name)
         made = registry.client.create_model_version(
             name, info.model_uri, run_id=compiled.run, tags=sealed(tags), model_id=info.model_id
         )
@@ -132,7 +125,7 @@ def delete_version(registry: Registry, facts: Facts) -> None:
     Raises:
         RegistryError: MLflow fails; what is left is found by `shipworthy doctor`.
     """
-    with registry.errors(), registry.pointed(), registry.errors(missing=True):
+    with registry.pointed(), registry.errors(missing=True):
         found = registry.client.get_model_version(facts.name, str(facts.version))
         registry.client.delete_model_version(facts.name, str(facts.version))
         if model_of(found):
@@ -159,9 +152,10 @@ def delete_model(registry: Registry, model_id: str) -> None:
 
 def _is_that_of(facts: Facts, folder: Path) -> bool:
     try:
-        return all(digest_of((folder / file).read_bytes()) == facts.tags[tag] for file, tag in PARTS.items())
+        found = {tag: digest_of((folder / file).read_bytes()) for file, tag in PARTS.items()}
     except OSError:
         return False
+    return all(facts.tags.get(tag) == sha256 for tag, sha256 in found.items())
 
 
 def _searchable(compiled: Compiled, certificate: Mapping[str, Any]) -> dict[str, str]:

@@ -7,12 +7,12 @@ before goes on; where something was altered, that is an error and not a reason t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import IntegrityError, NotFoundError, RegistryError, StorageError
-from ..examples import atomic_folder
+from ..examples import atomic_folder, write_files
 from ..runtime import MANIFEST, check_manifest, read_manifest
 from .ledger import SUFFIX, Ledger, fold
 from .local import (
@@ -20,6 +20,7 @@ from .local import (
     Notes,
     change_notes,
     database_path,
+    kept_at,
     parse_name,
     place_of,
     read_notes,
@@ -77,12 +78,13 @@ def resolve(text: str, *, uri: str) -> Resolved:
         return _kept(notes, place, name, version, said)
     artifact = artifact_of(facts, reader, place, said)
     digest, root = facts.tags[DIGEST_TAG], facts.tags[ROOT_TAG]
-    with contextlib.suppress(StorageError):  # only for the day when the registry is down
-        change_notes(
-            place,
-            name,
-            lambda now: _at(now.with_version(facts.version, artifact, digest, root), ledger),
-        )
+
+    def noted(now: Notes) -> Notes:
+        return _at(now.with_version(facts.version, artifact, digest, root), ledger)
+
+    if noted(notes) != notes:
+        with contextlib.suppress(StorageError):  # only for the day when the registry is down
+            change_notes(place, name, noted)
     return Resolved(name, facts.version, artifact, digest, root, tuple(said))
 
 
@@ -96,9 +98,18 @@ def read_ledger(reader: Reader, name: str, notes: Notes) -> Ledger:
     ledger = fold(reader.tail(name + SUFFIX, since.number).items(), name=name, since=since)
     if not since.number or not ledger.damage:
         return ledger
-    whole = fold(reader.tail(name + SUFFIX, 1).items(), name=name)
+    whole = whole_ledger(reader, name)
     repaired = any(entry.data["kind"] == "repair" and entry.number > since.number for entry in whole.accepted)
     return whole if repaired and not whole.damage else ledger
+
+
+def whole_ledger(reader: Reader, name: str) -> Ledger:
+    """The ledger of a program from its first entry on.
+
+    Raises:
+        RegistryError: it cannot be read.
+    """
+    return fold(reader.tail(name + SUFFIX, 1).items(), name=name)
 
 
 def facts_of(reader: Reader, name: str, version: int) -> Facts:
@@ -110,10 +121,7 @@ def facts_of(reader: Reader, name: str, version: int) -> Facts:
     """
     facts = reader.version(name, version)
     if facts is None:
-        there = [str(one.version) for one in reader.versions(name)][-20:]
-        raise NotFoundError(
-            f"{name} has no version {version}", hint=f"versions: {', '.join(there) or 'none'}"
-        )
+        raise _no_version(name, version, reader.versions(name))
     return facts.checked()
 
 
@@ -125,7 +133,7 @@ def artifact_of(facts: Facts, reader: Reader, place: Path, said: list[str]) -> P
         ArtifactError: what was fetched is not what was registered.
     """
     root = facts.tags[ROOT_TAG]
-    kept = place / "kept" / root
+    kept = kept_at(place, root)
     folder = facts.folder
     if folder is None:
         fetch = getattr(reader, "fetch", None)
@@ -153,10 +161,7 @@ def _fetch(fetch: Callable[[str], bytes], folder: Path, root: str) -> None:
     """The files that the verified manifest names, and no others, whatever else the server has."""
     manifest = fetch(MANIFEST)
     names = read_manifest(manifest, folder / MANIFEST, root=root)
-    (folder / MANIFEST).write_bytes(manifest)
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(fetch(name))
+    write_files(folder, {MANIFEST: manifest, **{name: fetch(name) for name in names}})
     check_manifest(folder, root=root)
 
 
@@ -187,10 +192,7 @@ def _version_of(
         )
     newest = reader.newest(name)
     if newest is None:
-        raise NotFoundError(
-            f"no program {name!r} is registered",
-            hint=f"known here: {', '.join(programs(reader)) or 'none'}; `shipworthy ship` registers one",
-        )
+        raise unknown(reader, name)
     said.append(f"{name} has no champion; using the newest version, {newest.version}")
     return newest.version
 
@@ -198,6 +200,19 @@ def _version_of(
 def programs(reader: Reader) -> list[str]:
     """The programs that are registered."""
     return [name for name in reader.names() if "." not in name]
+
+
+def unknown(reader: Reader, name: str) -> NotFoundError:
+    """That there is no program of this name."""
+    return NotFoundError(
+        f"no program {name!r} is registered",
+        hint=f"known here: {', '.join(programs(reader)) or 'none'}; `shipworthy ship` registers one",
+    )
+
+
+def _no_version(name: str, version: int, there: Sequence[Facts]) -> NotFoundError:
+    newest = ", ".join(str(one.version) for one in there[-20:])
+    return NotFoundError(f"{name} has no version {version}", hint=f"versions: {newest or 'none'}")
 
 
 def _pending(notes: Notes, ledger: Ledger, champion: int | None, said: list[str]) -> int | None:
@@ -226,13 +241,8 @@ def _facts(reader: Reader, name: str, version: int, notes: Notes) -> Facts | Non
         return facts.checked()
     if str(version) in notes.versions:
         return None
-    there = [str(one.version) for one in reader.versions(name)]
-    if not there:
-        raise NotFoundError(
-            f"no program {name!r} is registered",
-            hint=f"known here: {', '.join(programs(reader)) or 'none'}; `shipworthy ship` registers one",
-        )
-    raise NotFoundError(f"{name} has no version {version}", hint=f"versions: {', '.join(there[-20:])}")
+    there = reader.versions(name)
+    raise _no_version(name, version, there) if there else unknown(reader, name)
 
 
 def _from_notes(
@@ -261,7 +271,7 @@ def _kept(
 ) -> Resolved:
     """The files of a version that this machine noted."""
     entry = notes.versions[str(version)]
-    folders = (place / "kept" / entry["root"], Path(entry["artifact"]))
+    folders = (kept_at(place, entry["root"]), Path(entry["artifact"]))
     folder = next((one for one in folders if (one / MANIFEST).is_file()), None)
     if gone:
         if folder is None or version not in notes.head.champions:

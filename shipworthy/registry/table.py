@@ -11,7 +11,7 @@ from ..errors import IntegrityError, NotFoundError, RegistryError
 from .ledger import Head
 from .local import CHAMPION, Notes, place_of, read_notes
 from .reading import OURS, SEAL_TAG, Facts, Reader, reader_for
-from .resolving import programs, read_ledger
+from .resolving import read_ledger, unknown
 
 
 def versions(uri: str, name: str) -> list[dict[str, Any]]:
@@ -34,14 +34,6 @@ def versions(uri: str, name: str) -> list[dict[str, Any]]:
     return [
         _row(facts, _aliases(facts.version, aliases, champion), aliases, champion) for facts in found[::-1]
     ]
-
-
-def unknown(reader: Reader, name: str) -> NotFoundError:
-    """That there is no program of this name."""
-    return NotFoundError(
-        f"no program {name!r} is registered",
-        hint=f"known here: {', '.join(programs(reader)) or 'none'}; `shipworthy ship` registers one",
-    )
 
 
 def prunable(uri: str, name: str, *, keep: int) -> tuple[list[Facts], dict[int, str]]:

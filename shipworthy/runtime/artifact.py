@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArtifactError, ContractError
-from ..examples import atomic_folder, canonical_json, digest_of
+from ..examples import atomic_folder, canonical_json, digest_of, write_files
 from .contract import Contract
 from .data import read_as
 from .readout import DecisionHead, Heads, ReadoutHead, StudentHead
@@ -68,9 +68,7 @@ def write_artifact(
     manifest = {"format": FORMAT, "files": {name: digest_of(data) for name, data in sorted(files.items())}}
     files[MANIFEST] = canonical_json(manifest).encode()
     with atomic_folder(folder) as temporary:
-        for name, data in files.items():
-            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-            (temporary / name).write_bytes(data)
+        write_files(temporary, files)
     return digest_of(files[PROGRAM])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,16 @@ from ..errors import (
     WeightsError,
 )
 from ..evidence import paired_json, points_of, row_digest
-from ..registry import Facts, Registry, certificate_folder, facts_of, log_comparison, look_at, resolve
+from ..registry import (
+    Facts,
+    Registry,
+    artifact_of,
+    certificate_folder,
+    facts_of,
+    log_comparison,
+    look_at,
+    read_evidence,
+)
 from ..runtime import Program, Progress, load_artifact
 from ..scoring import Metric, PairedRows, evaluate, look_level
 from .metrics import certifying_metric, stated_metric
@@ -52,11 +60,9 @@ class Comparing:
         same metric and has the row; on the other rows the champion is asked. An output that it
         does not have, and a row that it cannot answer, count as wrong.
         """
-        place = f"{facts.name}/{version}"
         try:
             theirs = facts_of(self.registry.reader, facts.name, version)
-            found = resolve(place, uri=self.registry.uri)
-            champion = load_artifact(found.artifact, root=found.root)
+            champion, _ = program_of(self.registry, theirs)
         except (ArtifactError, NotFoundError, IntegrityError) as error:
             return (
                 False,
@@ -119,13 +125,12 @@ class Comparing:
         """The champion's scores by row, from its own certificate."""
         try:
             folder = certificate_folder(self.registry, theirs)
-            metric = json.loads((folder / "certificate.json").read_bytes())["metric"]
-        except (NotFoundError, IntegrityError):
+            evidence = read_evidence(folder, digest=theirs.tags["shipworthy.digest"])
+        except (NotFoundError, IntegrityError, ArtifactError):
             return {}
-        if metric != self.data["metric"]:
+        if evidence.data["metric"] != self.data["metric"]:
             return {}
-        rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text("utf-8").splitlines()]
-        return {_key(row): _score(row) for row in rows}
+        return {_key(row): _score(row) for row in evidence.rows}
 
     def _asked(self, champion: Program, rows: Rows) -> dict[str, float | None]:
         """The champion's scores on rows that it is asked now."""
@@ -174,6 +179,16 @@ class Comparing:
             {**row["inputs"], **row["labels"], **row.get("beside", {}), **ours.get(str(row["digest"]), {})}
             for row in rows
         ]
+
+
+def program_of(registry: Registry, facts: Facts) -> tuple[Program, Path]:
+    """A registered program, verified, and the folder of its artifact on this machine.
+
+    Raises:
+        ArtifactError, IntegrityError: its files are damaged or gone.
+    """
+    artifact = artifact_of(facts, registry.reader, registry.place, [])
+    return load_artifact(artifact, root=facts.tags["shipworthy.root"]), artifact
 
 
 def _key(row: Mapping[str, Any]) -> str:

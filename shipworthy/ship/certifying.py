@@ -15,7 +15,16 @@ from ..evidence import Certificate, facts_of, markdown_of, page_of, read_by_hand
 from ..evidence import certify as make_certificate
 from ..examples import atomic_folder, redact_value, rows_digest
 from ..lift import find_project, project_settings
-from ..registry import Registry, champion_facts, log_certificate, look_at, tracking_uri
+from ..registry import (
+    CERTIFICATE,
+    PAGE,
+    ROWS,
+    Registry,
+    champion_facts,
+    log_certificate,
+    look_at,
+    tracking_uri,
+)
 from ..runtime import Progress, load_artifact, plain_value
 from ..scoring import Metric
 from .metrics import certifying_metric, stated_metric
@@ -122,7 +131,7 @@ def certify(
     _write(certificate, folder)
     run = log_certificate(registry, certificate, folder, program=compiled.digest, opponent=opponent.digest)
     shutil.rmtree(keep, ignore_errors=True)  # what was kept for an interrupted certificate has served
-    return Certified(certificate, folder / "certificate.html", run)
+    return Certified(certificate, folder / PAGE, run)
 
 
 def _write(certificate: Certificate, folder: Path) -> None:
@@ -132,10 +141,10 @@ def _write(certificate: Certificate, folder: Path) -> None:
     with atomic_folder(folder) as temporary:
         text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
         files = {
-            "certificate.html": page_of(certificate),
-            "certificate.json": text,
-            "certificate.md": markdown_of(data, page="certificate.html"),
-            "rows.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
+            PAGE: page_of(certificate),
+            CERTIFICATE: text,
+            "certificate.md": markdown_of(data, page=PAGE),
+            ROWS: "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
         }
         for name, content in files.items():
             (temporary / name).write_text(content, encoding="utf-8")

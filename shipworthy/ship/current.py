@@ -13,6 +13,7 @@ from ..compiler import Gate, Source, gate_of, load_source, made_of
 from ..errors import ArtifactError, NotFoundError
 from ..evidence import beside_digest, judge, row_digest
 from ..lift import find_project, project_settings
+from ..registry import CERTIFICATE, PAGE, ROWS
 from ..runtime import load_artifact
 from .rows import read_split
 from .state import artifact_of, prototype_of
@@ -64,8 +65,8 @@ def standing(name: str, *, project: str | Path | None = None, gate: Gate | None 
     except (NotFoundError, ArtifactError) as error:
         return Standing("missing", (f"{error.message}: {error.hint}",), None, None)
     folder = home / ".shipworthy" / "certificates" / name / digest[:16]
-    page = folder / "certificate.html"
-    data = _read(folder / "certificate.json")
+    page = folder / PAGE
+    data = _read(folder / CERTIFICATE)
     changed = list(_changes(home, source, artifact, digest))
     if data is None:
         why = f"the compile {digest[:16]} of {name} has no certificate: shipworthy certify {name}"
@@ -113,7 +114,7 @@ def _certified_otherwise(home: Path, source: Source, folder: Path, data: dict[st
     rows = read_split(home, source.name, contract, "test", needed=False, also=source.labels, metric=metric)
     now = Counter((row_digest(row, contract), beside_digest(row, metric)) for row in rows)
     try:
-        lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (folder / ROWS).read_bytes().splitlines()  # of bytes: text may hold other ends of lines
         then = Counter((row["digest"], row.get("beside_sha256")) for row in map(json.loads, lines))
     except (OSError, ValueError, KeyError, TypeError):
         yield f"the rows of the certificate cannot be read: {again}"

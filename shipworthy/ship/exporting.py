@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArtifactError, InputError, NotFoundError
-from ..examples import atomic_folder
+from ..examples import atomic_folder, write_files
 from ..lift import find_project, module_source, package_name
 from ..registry import (
+    CERTIFICATE,
+    PAGE,
     Registry,
     Resolved,
     certificate_folder,
@@ -31,7 +33,6 @@ from ..registry import (
 from ..runtime import MANIFEST, Program, check_manifest, load_artifact, root_of
 from .loading import resolve_program
 
-PAGE, FIGURES = "certificate.html", "certificate.json"
 REASON = 300
 """Characters of a reason that a docstring shows."""
 
@@ -50,7 +51,7 @@ class _Exported:
     @property
     def summary(self) -> list[str]:
         """A line each."""
-        data = json.loads(self.page[FIGURES]) if self.page else None
+        data = json.loads(self.page[CERTIFICATE]) if self.page else None
         return summary_of(self.program, self.version, data)
 
 
@@ -134,8 +135,8 @@ def _found(program: str | Path, project: str | Path | None, say: Callable[[str],
     if certificate is None:
         say(f"{version} has no certificate: the export is without its page")
     else:
-        page = {name: (certificate / name).read_bytes() for name in (PAGE, FIGURES)}
-        if json.loads(page[FIGURES]).get("digest") != loaded.digest:
+        page = {name: (certificate / name).read_bytes() for name in (PAGE, CERTIFICATE)}
+        if json.loads(page[CERTIFICATE]).get("digest") != loaded.digest:
             raise ArtifactError("this certificate is of another program", where=str(certificate))
     return _Exported(loaded, version, number, root, files, page)
 
@@ -156,8 +157,8 @@ def _beside(artifact: Path, digest: str) -> Path | None:
         places.append(artifact.parents[2] / "certificates" / artifact.parent.name / artifact.name)
     for place in places:
         try:
-            whole = all((place / name).is_file() for name in (PAGE, FIGURES))
-            if whole and json.loads((place / FIGURES).read_bytes()).get("digest") == digest:
+            whole = all((place / name).is_file() for name in (PAGE, CERTIFICATE))
+            if whole and json.loads((place / CERTIFICATE).read_bytes()).get("digest") == digest:
                 return place
         except (OSError, ValueError, AttributeError):  # what is no certificate is none of this program
             continue
@@ -167,7 +168,7 @@ def _beside(artifact: Path, digest: str) -> Path | None:
 def _as_folder(found: _Exported, out: Path, *, force: bool) -> Path:
     _check_free(out, force=force)
     with atomic_folder(out.absolute()) as temporary:
-        _write(temporary, {**found.files, **found.page})
+        write_files(temporary, {**found.files, **found.page})
     return out.absolute()
 
 
@@ -232,12 +233,6 @@ def _check_free(out: Path, *, force: bool) -> None:
         raise InputError("this folder holds something else", hint="name another folder", where=str(out))
     if not force:
         raise InputError("this export exists", hint="add --force to replace it", where=str(out))
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
 
 
 def _line(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..compiler import Gate, gate_of
-from ..errors import ConflictError, InputError, IntegrityError, RegistryError
+from ..errors import ArtifactError, ConflictError, InputError, IntegrityError, RegistryError
 from ..evidence import judge
 from ..examples import redact
 from ..lift import find_project, project_settings
@@ -23,13 +23,15 @@ from ..registry import (
     facts_of,
     finish_rollback,
     parse_name,
+    read_evidence,
     resolve,
     standing,
     tracking_uri,
+    version_words,
 )
 from ..registry import promote as move
-from ..runtime import Progress, load_artifact
-from .against_champion import Comparing
+from ..runtime import Progress
+from .against_champion import Comparing, program_of
 from .notebook import default_progress
 
 
@@ -105,7 +107,7 @@ def promote(
     seen = standing(registry, name, say=progress.say).head
     if expects is not None and (seen.champion or 0) != expects:
         raise ConflictError(
-            f"the champion of {name} is {_version(seen.champion)}, not {_version(expects or None)}",
+            f"the champion of {name} is {version_words(seen.champion)}, not {version_words(expects or None)}",
             hint=f"look at `shipworthy history {name}`, then decide anew",
         )
     return promote_seen(registry, home, name, number, seen, force=force, lm=lm, progress=progress)
@@ -185,12 +187,13 @@ def _weigh(
 ) -> Evidence:
     """The certificate judged by the gate as it is now, and the comparison with the champion."""
     folder = certificate_folder(registry, facts)
-    data = json.loads((folder / "certificate.json").read_bytes())
-    if data["digest"] != facts.tags["shipworthy.digest"]:
-        raise IntegrityError(f"the certificate of {facts.place} is another program's", where=facts.place)
-    found = resolve(facts.place, uri=registry.uri)
-    program = load_artifact(found.artifact, root=found.root)
-    recipe = json.loads((found.artifact / "provenance.json").read_bytes()).get("recipe", {})
+    program, artifact = program_of(registry, facts)
+    try:
+        evidence = read_evidence(folder, digest=program.digest)
+    except ArtifactError as error:
+        raise IntegrityError(error.message, hint=error.hint, where=facts.place) from error
+    data = evidence.data
+    recipe = json.loads((artifact / "provenance.json").read_bytes()).get("recipe", {})
     settings = project_settings(home) if home is not None else {}
     gate = gate_of(Gate.parse(recipe.get("gate", {}), where=f"{facts.place}: the recipe's gate"), settings)
     verdict, reasons = judge(data, gate)
@@ -200,14 +203,9 @@ def _weigh(
         "gate": gate.as_json(),
     }
     if verdict == "pass" and champion is not None:
-        rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text("utf-8").splitlines()]
-        comparing = Comparing(registry, home, program, data, rows, recipe, lm, progress)
+        comparing = Comparing(registry, home, program, data, evidence.rows, recipe, lm, progress)
         ok, reason, comparison = comparing.with_champion(facts, champion, gate)
         reasons.append(reason)
         kept["comparison"] = comparison
         verdict = "pass" if ok else "inconclusive"
     return Evidence(verdict, reasons, kept)
-
-
-def _version(number: int | None) -> str:
-    return "none" if number is None else f"version {number}"

@@ -27,7 +27,7 @@ from ...runtime import (
 )
 from ...scoring import mean_interval, threshold_with_guarantee
 from ..draft import Context, Draft, Row
-from ..race import Scores, Standing, race  # race_order
+from ..race import Scores, Standing, race
 from .confirm import race_entry
 from .rollout import MAX_TOKENS
 
