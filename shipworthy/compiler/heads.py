@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..examples import redact
 from ..runtime import ReadoutHead, StudentHead, Tfidf, log_softmax
 from .draft import Folds
+from .one_thread import one_thread
 
 Matrix = NDArray[np.float64]
 N_FOLDS = 5
@@ -209,10 +210,8 @@ def _logistic(
         bias[seen] = np.log([np.mean(classes == k) for k in seen])
     elif len(seen) > 1:
         from sklearn.linear_model import LogisticRegression
-        from threadpoolctl import threadpool_limits
 
-        # One thread: the order of additions, and so the last bits, must not depend on the machine's load.
-        with threadpool_limits(1):
+        with one_thread():
             model = LogisticRegression(C=c, max_iter=2000, tol=1e-5).fit(features, classes)
         if len(seen) == 2:
             weights[seen] = np.vstack([-model.coef_ / 2, model.coef_ / 2])
@@ -224,12 +223,10 @@ def _logistic(
 
 def _whitening(scaled: Matrix, classes: NDArray[np.intp], shrinkage: float) -> Matrix:
     """The symmetric matrix that whitens the scatter within classes; (K, K), of unit gain on average."""
-    from threadpoolctl import threadpool_limits
-
     within = scaled.copy()
     for k in set(classes.tolist()):
         within[classes == k] -= scaled[classes == k].mean(axis=0)
-    with threadpool_limits(1):
+    with one_thread():
         scatter = within.T @ within / len(scaled)
         size = len(scatter)
         level = max(float(np.trace(scatter)) / size, 1e-6)

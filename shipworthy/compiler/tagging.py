@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime import OUTSIDE, Tagger, tags_for, word_features, words_of
+from .one_thread import one_thread
 
 Matrix = NDArray[np.float64]
 
@@ -54,7 +55,6 @@ def fit_tagger(
         ValueError: no row has a word, or no value stands in its text.
     """
     from scipy.optimize import minimize
-    from threadpoolctl import threadpool_limits
 
     tags = tags_for(names)
     tagged = [(row, words) for row in rows if (words := words_of(row.text))]
@@ -80,8 +80,7 @@ def fit_tagger(
         value += float((penalties * weights**2).sum())
         return value, (gradient + 2 * penalties * weights).ravel()
 
-    # One thread: the order of additions, and so the last bits, must not depend on the machine's load.
-    with threadpool_limits(1):
+    with one_thread():
         start = np.zeros(sum(sizes) * len(tags))
         found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
     by_word, by_state, steps = np.split(found.x.reshape(-1, len(tags)), np.cumsum(sizes)[:2])
