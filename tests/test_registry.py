@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -34,6 +35,7 @@ from shipworthy.registry.local import Notes, change_notes, database_folder, plac
 from shipworthy.registry.moves import Evidence, entry_data
 from shipworthy.registry.reading import sealed
 from shipworthy.registry.resolving import programs
+from shipworthy.registry.store import _empty_database
 
 __all__ = ["hotel"]
 
@@ -273,6 +275,7 @@ def test_an_interrupt_leaves_no_half_made_database(tmp_path: Path, monkeypatch: 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
+    _empty_database.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(mlflow.store.db.utils, "_upgrade_db", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -280,6 +283,19 @@ def test_an_interrupt_leaves_no_half_made_database(tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
     assert Registry(tracking_uri(tmp_path)).reader.names() == []
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+@pytest.mark.slow
+def test_the_second_database_of_a_process_is_as_the_first(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "other"):
+        folder = tmp_path / name
+        registry = Registry(tracking_uri(folder))
+        (default,) = registry.client.search_experiments()
+        assert default.artifact_location == str(folder / "mlartifacts" / "0")
+        with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database:
+            found.append(database.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall())
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow

@@ -380,8 +380,11 @@ def test_states_are_one_a_word_and_know_what_comes_after_it(lm: Recorded) -> Non
 
 
 @pytest.mark.slow
-def test_a_text_longer_than_a_piece_has_states_for_all_its_words(lm: Recorded) -> None:
-    text = "the bus to Ely " * 120
+def test_a_text_longer_than_a_piece_has_states_for_all_its_words(
+    lm: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shipworthy.lms.embedded.PIECE", 40)
+    text = "the bus to Ely " * 12
     ends = [end for _, end in words_of(text)]
     assert lm.states(text, ends).vectors.shape[0] == len(ends)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 def one_thread() -> AbstractContextManager[Any]:
     """A block in which numpy, scipy and scikit-learn compute on one thread."""
-    return _libraries().limit(limits=1)
+    limited: AbstractContextManager[Any] = _libraries().limit(limits=1)
+    return limited
 
 
 @cache

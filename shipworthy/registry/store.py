@@ -10,6 +10,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Registry:
         self.reader: Reader = light_reader(uri) or _client_reader(self)
 
     def _prepare(self) -> None:
-        """A local database: made aside and moved into place, or opened once to see that it is one.
+        """A local database: moved into place whole, or opened once to see that it is one.
 
         MLflow itself would leave half of the tables behind an interrupt, and refuse them ever
         after; and it would try for minutes to open what it cannot.
@@ -71,12 +72,12 @@ class Registry:
             with contextlib.closing(sqlite3.connect(path)) as database:
                 database.execute("PRAGMA schema_version")
             return
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             new = Path(folder) / path.name
-            store = SqlAlchemyStore(f"sqlite:///{new}", str(path.parent / "mlartifacts"))
-            store.engine.dispose()
+            new.write_bytes(_empty_database())
+            with contextlib.closing(sqlite3.connect(new)) as database, database:
+                artifacts = str(path.parent / "mlartifacts" / "0")
+                database.execute("UPDATE experiments SET artifact_location = ?", [artifacts])
             os.replace(new, path)
 
     @contextmanager
@@ -177,6 +178,18 @@ class Registry:
                 hint="check MLFLOW_TRACKING_URI, free space and permissions",
                 where=shown_address(self.uri),
             ) from error
+
+
+@cache
+def _empty_database() -> bytes:
+    """A database with MLflow's tables and its default experiment: seconds to make, so made once."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with tempfile.TemporaryDirectory() as folder:
+        new = Path(folder) / "mlflow.db"
+        store = SqlAlchemyStore(f"sqlite:///{new}", folder)
+        store.engine.dispose()
+        return new.read_bytes()
 
 
 def _told(text: str) -> str:
