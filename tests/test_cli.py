@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -373,6 +374,23 @@ def test_a_reader_that_leaves_early_is_no_crash(hotel: Hotel, tmp_path: Path) ->
     assert process.wait(timeout=60) == 1
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
+
+
+EARLY = """
+import sys
+import shipworthy as sw
+for answer in sw.load_artifact(sys.argv[1]).answer_many({"message": str(n)} for n in range(5000)):
+    break
+"""
+
+
+@pytest.mark.slow
+def test_a_script_that_leaves_while_rows_are_under_way_is_no_crash(hotel: Hotel, tmp_path: Path) -> None:
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-c", EARLY, hotel.artifact], cwd=tmp_path, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +26,7 @@ from shipworthy.lms import (
     ensure_weights,
     open_lm,
 )
+from shipworthy.lms.llama_server import _Calls
 
 pytestmark = pytest.mark.slow
 
@@ -176,6 +179,23 @@ def test_an_lm_that_was_never_asked_can_be_closed() -> None:
         opened = open_lm("local", workers=1)
         opened.tokenize("hello")
         opened.close()
+
+
+def test_the_end_of_a_process_waits_for_calls_under_way_and_lets_no_more_begin() -> None:
+    calls, began, over = _Calls(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        with calls.one():
+            began.set()
+            time.sleep(0.2)
+            over.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    began.wait()
+    calls.end()
+    assert over.is_set()
+    with pytest.raises(LMError, match="ending"), calls.one():
+        pass
 
 
 def test_a_gguf_by_path_has_the_id_of_its_bytes(lm: LM, tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         print_error(DETAILS, as_json=as_json)
         return INTERRUPTED
-    except BrokenPipeError:
-        return 1
+    except SystemExit as error:  # so click ends where nobody reads the output any more
+        return error.code if isinstance(error.code, int) else 1
     except Exception as error:  # a fault of ours: it is shown whole, and keeps the command line's contract
         sys.stderr.write(_redacted(traceback.format_exc()))
         print_error(_fault(error), as_json=as_json)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import json
+import os
 import re
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +25,52 @@ _GRAMMARS = threading.Lock()
 in a variable that all servers share, and is freed, unguarded, when another server begins one."""
 
 Gives = Literal["text", "embedding", "states"]
+ENDING_S = 30.0
+"""How long the end of a process waits for a call that is under way."""
+
+
+class _Calls:
+    """Calls under way in native code, which must be over before the process ends.
+
+    What llama.cpp keeps in variables is destroyed then, and a thread that still computes with it
+    would bring the process down: so the end waits for such calls, and no more begin.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._changed = threading.Condition()
+        self._number = 0
+        self._ended = False
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A call.
+
+        Raises:
+            LMError: the process is ending.
+        """
+        with self._changed:
+            if self._ended:
+                raise LMError("this process is ending", hint="wait for threads that still ask the LM")
+            self._number += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._number -= 1
+                self._changed.notify_all()
+
+    def end(self) -> None:
+        """Wait for calls under way; a forked process has none of its own."""
+        if os.getpid() != self._process:
+            return
+        with self._changed:
+            self._ended = True
+            self._changed.wait_for(lambda: self._number == 0, timeout=ENDING_S)
+
+
+_CALLS = _Calls()
+atexit.register(_CALLS.end)
 
 
 class LlamaServer:
@@ -63,10 +113,11 @@ class LlamaServer:
                 pooling.LLAMA_POOLING_TYPE_MEAN if gives == "embedding" else pooling.LLAMA_POOLING_TYPE_NONE
             )
             params.n_batch = params.n_ubatch = context  # all tokens must be in one batch
-        try:
-            self._server = xllamacpp.Server(params)
-        except Exception as error:  # the wheel raises bare RuntimeErrors
-            raise LMError(f"llama.cpp cannot load {path.name}: {error}", where=str(path)) from error
+        with _CALLS.one():
+            try:
+                self._server = xllamacpp.Server(params)
+            except Exception as error:  # the wheel raises bare RuntimeErrors
+                raise LMError(f"llama.cpp cannot load {path.name}: {error}", where=str(path)) from error
         self._address = re.sub("^https?://", "", self._server.listening_address)
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +127,8 @@ class LlamaServer:
             ContextLengthError: the prompt is too long.
             LMError: llama.cpp says that it cannot.
         """
-        return _checked(self._server.handle_completions({**body, "cache_prompt": True, "id_slot": 0}))
+        with _CALLS.one():
+            return _checked(self._server.handle_completions({**body, "cache_prompt": True, "id_slot": 0}))
 
     def complete_by_schema(self, body: dict[str, Any]) -> dict[str, Any]:
         """A completion under the JSON schema in `body`; the same, but only one is begun at a time.
@@ -99,7 +151,8 @@ class LlamaServer:
 
         try:
             asked = {"stream": True, "stream_options": {"include_usage": True}, "cache_prompt": True}
-            self._server.handle_completions({**body, **asked, "id_slot": 0}, take)
+            with _CALLS.one():
+                self._server.handle_completions({**body, **asked, "id_slot": 0}, take)
         finally:
             if not parts:
                 _GRAMMARS.release()
@@ -115,7 +168,8 @@ class LlamaServer:
         Raises:
             LMError: llama.cpp says that it cannot.
         """
-        found = _checked(self._server.handle_embeddings({"input": tokens}))
+        with _CALLS.one():
+            found = _checked(self._server.handle_embeddings({"input": tokens}))
         return np.asarray(found["data"][0]["embedding"], np.float32)
 
     def states(self, tokens: list[int]) -> NDArray[np.float32]:
@@ -167,8 +221,10 @@ class LlamaServer:
         connection = http.client.HTTPConnection(self._address, timeout=120)
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         try:
-            connection.request("POST", path, json.dumps(body), headers)
-            return _checked(json.loads(connection.getresponse().read()))
+            with _CALLS.one():
+                connection.request("POST", path, json.dumps(body), headers)
+                answer = connection.getresponse().read()
+            return _checked(json.loads(answer))
         finally:
             connection.close()
 
