@@ -128,7 +128,7 @@ def test_mlflows_own_client_reads_the_same_where_the_tables_are_not_known(
     by_client = reader_for(uri)
     assert type(by_itself) is not type(by_client)
     assert programs(by_client) == programs(by_itself) == ["hotel"]
-    for name in (*by_itself.names(), "inn"):
+    for name in (*by_itself.names(), "inn", "another's"):
         assert by_client.aliases(name) == by_itself.aliases(name)
         assert by_client.tail(name, 1) == by_itself.tail(name, 1)
         versions = [one.version for one in by_itself.versions(name)]

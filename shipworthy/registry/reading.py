@@ -100,7 +100,8 @@ def sealed(tags: Tags) -> dict[str, str]:
 
 def versions_of(name: str) -> str:
     """MLflow's query for the versions of a model, which leaves out those of prompts unless it names them."""
-    query = f"name = '{name}'"
+    quoted = name.replace("'", "''")
+    query = f"name = '{quoted}'"
     return f"{query} AND tags.`mlflow.prompt.is_prompt` = 'true'" if name.endswith(PROTOTYPE) else query
 
 
